@@ -1,0 +1,1 @@
+"""Market analysis: pure functions of closed candles. It reads no store, clock or network."""
