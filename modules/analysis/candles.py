@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,8 @@ class Candles:
                 )
         _refuse_bad_stamps(stamps, timeframe_ms)
         _refuse_bad_values(columns)
-        for values in (stamps, *columns.values()):
+        stamps.setflags(write=False)
+        for values in columns.values():
             values.setflags(write=False)
         return cls(timestamp=stamps, timeframe_ms=timeframe_ms, symbol=symbol, **columns)
 
@@ -143,7 +144,7 @@ class Candles:
 
 
 def _stamps(values: Sequence[int] | Integers) -> Integers:
-    array = np.asarray(values)
+    array: npt.NDArray[Any] = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"timestamp: must be one-dimensional, got {array.ndim} dimensions")
     if array.size and array.dtype.kind not in "iu":

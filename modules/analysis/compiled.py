@@ -4,16 +4,26 @@ A kernel is a plain function of numbers and arrays. `kernel` compiles it on its 
 on disk, so a second process pays no compilation. The plain function stays reachable as `.py_func`, which is how the
 tests compare compiled and uncompiled results.
 
-The cache lies beside the source file when that folder is writable, else in the user's cache folder; the environment
-variable `NUMBA_CACHE_DIR` overrides both.
+Where the machine code lies: under the environment variable `NUMBA_CACHE_DIR` when it is set, else in `__pycache__`
+beside the source when that folder is writable, else in the user's cache folder. When none of them is writable the
+import fails and says so.
+
+A kernel bakes in the kernels and constants it uses, also those of neighbouring files, so what is on disk counts as
+fresh only while every source file of its folder is unchanged. Kernels therefore use kernels of their own folder only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 import numba
+from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
+
+config: Any = numba.config  # its entries are set at run time, so it has no types
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -28,23 +38,65 @@ class Kernel(Protocol[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
+def folder_stamp(source: Path) -> str:
+    """Fingerprint of all Python files beside `source`; it changes when any of them does."""
+    digest = hashlib.sha256()
+    for file in sorted(source.parent.glob("*.py")):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+class _WholeFolder:
+    """Cached code is fresh while no source file of its folder has changed."""
+
+    _py_file: str
+
+    def get_source_stamp(self) -> str:
+        return folder_stamp(Path(self._py_file))
+
+
+class ChosenFolder(_WholeFolder, UserProvidedCacheLocator):
+    """The folder named by `NUMBA_CACHE_DIR`."""
+
+
+class BesideSource(_WholeFolder, InTreeCacheLocator):
+    """`__pycache__` beside the source file."""
+
+
+class UserFolder(_WholeFolder, UserWideCacheLocator):
+    """The user's cache folder."""
+
+
+@contextmanager
+def _own_locators() -> Iterator[None]:
+    """Let numba place code by the rules above, for the kernels of this program only."""
+    before = config.CACHE_LOCATOR_CLASSES
+    config.CACHE_LOCATOR_CLASSES = ",".join(
+        f"{locator.__module__}.{locator.__name__}" for locator in (ChosenFolder, BesideSource, UserFolder)
+    )
+    try:
+        yield
+    finally:
+        config.CACHE_LOCATOR_CLASSES = before
+
+
 @overload
 def kernel(function: Callable[P, R]) -> Kernel[P, R]: ...
 @overload
-def kernel(*, inline: bool = ...) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
+def kernel(*, parallel: bool = ...) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 
 
-def kernel(function: Any = None, *, inline: bool = False) -> Any:
-    """Declare a function as a kernel: `@kernel`, or `@kernel(inline=True)` for a small step inside a hot loop.
+def kernel(function: Any = None, *, parallel: bool = False) -> Any:
+    """Declare a function as a kernel: `@kernel`, or `@kernel(parallel=True)` for one that uses `prange`.
 
-    The arithmetic stays that of IEEE doubles in the order written (no fast-math, no fused multiply-add across
-    statements), so compiled and plain results are equal bit for bit.
+    The arithmetic stays that of IEEE doubles in the order written (no fast-math), so compiled and plain results are
+    equal bit for bit. A kernel must not divide by zero: plain Python would raise where machine code gives infinity.
     """
 
     def compiled(plain: Callable[P, R]) -> Kernel[P, R]:
-        options: dict[str, Any] = {"cache": True, "fastmath": False, "error_model": "numpy"}
-        if inline:
-            options["inline"] = "always"
-        return cast("Kernel[P, R]", numba.njit(**options)(plain))
+        with _own_locators():
+            made = numba.njit(cache=True, parallel=parallel, fastmath=False, error_model="numpy", nogil=True)(plain)
+        return cast("Kernel[P, R]", made)
 
     return compiled if function is None else compiled(function)
