@@ -1,0 +1,281 @@
+"""SQLite as the engine: one file in WAL mode, one connection per thread and process.
+
+Readers never wait. Writers queue for the file (`BEGIN IMMEDIATE`) up to a time-out. A committed transaction survives the death
+of any process; with ``sync="full"``, or in a durable transaction, also a power cut.
+
+Connections never cross a fork: a child that inherits them leaves them untouched and opens its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from database.engine import Row
+from database.errors import StoreBusy, StoreError
+from database.probe import APPLICATION_ID, LAYOUT, probe
+from database.sqlite_errors import translated
+
+_CACHED_STATEMENTS = 512
+_inherited: list[sqlite3.Connection] = []
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that can be referred to weakly, so that a finished thread's connection goes with the thread."""
+
+
+class SqliteEngine:
+    """The calls of `database.engine.Engine` on one SQLite file."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sync: Literal["normal", "full"] = "normal",
+        timeout_seconds: float = 10.0,
+        known_version: int | None = None,
+    ) -> None:
+        self.path = path
+        self._sync = sync
+        self._timeout = timeout_seconds
+        self._local = threading.local()
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._closed = False
+        probe(path, known_version)
+        _engines.add(self)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- statements
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a statement and fetch all of its rows."""
+        try:
+            return self._connection().execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """Run a statement and fetch its first row; the statement is finished when this returns."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """Run a reading statement and fetch row by row; it ends when the iterator is closed."""
+        try:
+            with closing(self._connection().execute(sql, parameters)) as cursor:
+                yield from cursor
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a writing statement; the number of rows it changed."""
+        try:
+            return self._connection().execute(sql, parameters).rowcount
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run a writing statement once for each set of parameters."""
+        try:
+            self._connection().executemany(sql, parameters)
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    # --- transactions
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the calling thread has a transaction open."""
+        return self._connection().in_transaction
+
+    def begin(self, *, durable: bool = False) -> None:
+        """Open a writing transaction; waits for other writers up to the time-out, then raises StoreBusy."""
+        if durable and self._sync != "full":
+            self.run("PRAGMA synchronous=FULL")
+            self._local.durable = True
+        try:
+            self.run("BEGIN IMMEDIATE")
+        except BaseException:
+            self._relax()
+            raise
+
+    def commit(self) -> None:
+        """Make the transaction visible to all; when that fails it is undone and the reason raised."""
+        try:
+            self.run("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+        self._relax()
+
+    def rollback(self) -> None:
+        """Undo the transaction. SQLite has already done so after some failures (disk full)."""
+        connection = self._connection()
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        self._relax()
+
+    def _relax(self) -> None:
+        if self._local.durable:
+            self._local.durable = False
+            self.run("PRAGMA synchronous=NORMAL")
+
+    def flush(self) -> None:
+        """Force what is committed on to the disk: it lies in the log beside the file until it is carried over."""
+        if self._sync == "full":
+            return
+        try:
+            descriptor = os.open(f"{self.path}-wal", os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """All or nothing for several statements: a transaction of their own, or a savepoint in the open one."""
+        if not self.in_transaction:
+            self.begin()
+            try:
+                yield
+            except BaseException:
+                self.rollback()
+                raise
+            self.commit()
+            return
+        self.run("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self.in_transaction:
+                self.run("ROLLBACK TO part")
+                self.run("RELEASE part")
+            raise
+        self.run("RELEASE part")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several reads that see one and the same state; never blocks a writer."""
+        if self.in_transaction:
+            yield
+            return
+        self.run("BEGIN")
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    # --- connections
+
+    def _connection(self) -> _Connection:
+        try:
+            connection: _Connection = self._local.connection
+        except AttributeError:
+            connection = self._connect()
+        return connection
+
+    def connection(self) -> sqlite3.Connection:
+        """The calling thread's connection, for SQLite's own backup interface."""
+        return self._connection()
+
+    def _connect(self) -> _Connection:
+        if self._closed:
+            raise StoreError(f"{self.path}: the store is closed")
+        try:
+            connection = sqlite3.connect(
+                self.path,
+                timeout=self._timeout,
+                isolation_level=None,
+                check_same_thread=False,  # only so that `close` may close the connections of other threads
+                cached_statements=_CACHED_STATEMENTS,
+                factory=_Connection,
+            )
+            for function in (re.match, re.search):
+                name = "matches" if function is re.match else "search"
+                connection.create_function(f"regexp_{name}", 3, _regexp(function), deterministic=True)
+            connection.execute(f"PRAGMA synchronous={self._sync.upper()}")
+            connection.execute("PRAGMA temp_store=MEMORY")
+            connection.execute("PRAGMA cache_size=-16000")
+            connection.execute("PRAGMA journal_size_limit=67108864")
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        self._local.connection = connection
+        self._local.durable = False
+        with self._lock:
+            self._open.add(connection)
+        return connection
+
+    def _prepare(self) -> None:
+        """Switch to WAL (kept in the file) and mark the file as ours."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                if self.rows("PRAGMA journal_mode=WAL") == [("wal",)]:
+                    break
+                raise StoreError(f"{self.path}: this place cannot hold a store shared by processes (no WAL)")
+            except StoreBusy:  # several first starts at once: SQLite does not wait by itself here
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        if self.rows("PRAGMA application_id") != [(APPLICATION_ID,)]:
+            with self.writing():
+                self.run(f"PRAGMA application_id={APPLICATION_ID}")
+                self.run(f"PRAGMA user_version={LAYOUT}")
+
+    def close(self) -> None:
+        """Refresh the planner's statistics and close the connections of all threads of this process."""
+        if self._closed:
+            return
+        connection = getattr(self._local, "connection", None)
+        if connection is not None and not connection.in_transaction:
+            with suppress(sqlite3.Error):  # a favour to later queries: a full disk must not keep the store from closing
+                connection.execute("PRAGMA optimize")
+        self._closed = True
+        with self._lock:
+            for each in list(self._open):
+                each.close()
+        self._local = threading.local()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: forget the inherited connections without closing them, which would touch the parent's file."""
+        _inherited.extend(self._open)
+        self._open = weakref.WeakSet()
+        self._local = threading.local()
+        self._lock = threading.Lock()
+
+
+_engines: weakref.WeakSet[SqliteEngine] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for engine in list(_engines):
+        engine.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _regexp(function: Any) -> Any:
+    compiled = lru_cache(maxsize=256)(re.compile)
+    use = "match" if function is re.match else "search"
+
+    def found(pattern: str, flags: int, text: Any) -> bool:
+        return isinstance(text, str) and getattr(compiled(pattern, flags), use)(text) is not None
+
+    return found
