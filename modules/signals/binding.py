@@ -1,0 +1,95 @@
+"""Which signal an update means: by the post it answers, else by symbol, side and time. When unsure: none, and says so.
+
+The trap this avoids: "cancelled, closed due to opposite direction" arrives seconds after the new opposite signal and
+means the older one. Closing by symbol alone would kill the new trade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tinydb import where
+
+from database import Transaction
+from modules.domain.market import ms_from_utc
+from modules.domain.parses import Parse
+from modules.domain.signals import SignalStatus, SourceMessage
+
+#: A signal younger than this can't be the one that an "opposite direction" notice ends.
+OPPOSITE_GRACE = timedelta(seconds=120)
+#: How far a stated age ("8 hours 22 minutes ago") may be off from the signal it names.
+AGE_TOLERANCE = 0.25
+_OPEN = [SignalStatus.WAITING.value, SignalStatus.ACTIVE.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The signal meant, or None; `sentence` says how it was found or why not."""
+
+    signal_id: str | None
+    sentence: str
+
+
+def bind(tx: Transaction, message: SourceMessage, read: Parse) -> Binding:
+    """The signal that this update of `message.source` means."""
+    if message.reply_to is not None:
+        answered = _answered(tx, message.source, message.reply_to)
+        if answered is not None:
+            return Binding(answered, "It answers the signal's post.")
+    candidates = _open_signals(tx, message.source, read.symbol)
+    if not candidates:
+        what = read.symbol or "which the message does not name"
+        return Binding(None, f"There is no open signal of this source on {what}.")
+    if read.opposite_direction:
+        return _older(candidates, message)
+    if read.side is not None:
+        candidates = [each for each in candidates if each["side"] == read.side.value] or candidates
+    if len(candidates) == 1:
+        return Binding(candidates[0]["id"], "It is the source's only open signal that fits.")
+    if read.symbol is None:
+        return Binding(None, f"It names no symbol and answers no post, and {len(candidates)} signals are open.")
+    return _by_time(candidates, message, read)
+
+
+def _answered(tx: Transaction, source: str, message_id: str) -> str | None:
+    """The signal of the message answered, or of the one that in turn was answered, or of our own post of a signal."""
+    for _ in range(10):
+        seen = tx["messages"].search((where("source") == source) & (where("message_id") == message_id))
+        bound = [each["signal_id"] for each in seen if each["signal_id"]]
+        if bound:
+            return str(bound[0])
+        onward = [each["reply_to"] for each in seen if each["reply_to"]]
+        if not onward:
+            break
+        message_id = onward[0]
+    chat = source.partition(":")[2] or source
+    post = tx["posts"].get((where("chat") == chat) & (where("message_id") == message_id))
+    return str(post["signal_id"]) if post and post.get("signal_id") else None
+
+
+def _open_signals(tx: Transaction, source: str, symbol: str | None) -> list[dict[str, Any]]:
+    wanted = (where("source") == source) & where("status").one_of(_OPEN)
+    if symbol is not None:
+        wanted = wanted & (where("symbol") == symbol)
+    return tx["signals"].search(wanted, order_by="received_at")
+
+
+def _older(candidates: list[dict[str, Any]], message: SourceMessage) -> Binding:
+    newest_start = ms_from_utc(message.received_at - OPPOSITE_GRACE)
+    older = [each for each in candidates if each["received_at"] < newest_start]
+    if older:
+        return Binding(older[-1]["id"], "Closed by an opposite signal: the older one is meant.")
+    if len(candidates) > 1:
+        return Binding(candidates[0]["id"], "Closed by an opposite signal: the older one is meant.")
+    return Binding(None, "Closed by an opposite signal, but only the new signal is known here; it stays.")
+
+
+def _by_time(candidates: list[dict[str, Any]], message: SourceMessage, read: Parse) -> Binding:
+    if read.age_seconds:
+        said = ms_from_utc(message.at) - read.age_seconds * 1000
+        nearest = min(candidates, key=lambda each: abs(each["said_at"] - said))
+        if abs(nearest["said_at"] - said) <= AGE_TOLERANCE * read.age_seconds * 1000:
+            return Binding(nearest["id"], "Its stated age fits that signal.")
+    return Binding(candidates[-1]["id"], f"The newest of {len(candidates)} open signals on {read.symbol}.")

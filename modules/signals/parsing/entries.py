@@ -1,0 +1,196 @@
+"""From numbers with parts to the fields of an entry: prices, side, order, leverage."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from statistics import median
+
+from modules.domain.parses import Order
+from modules.domain.sides import Side
+from modules.signals.parsing import parts as p
+from modules.signals.parsing.reading import AT, Figure, Reading
+from modules.signals.parsing.symbols import Found
+from modules.signals.parsing.tokens import N, Token
+
+_SPREAD = Decimal(10)
+_LARGEST_LEVERAGE = 1001
+_SPAN_JOINT = re.compile(r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*")
+
+
+@dataclass(slots=True)
+class Draft:
+    """The prices of a possible entry, still with the tokens that carry them."""
+
+    entries: list[Figure] = field(default_factory=list)
+    targets: list[Figure] = field(default_factory=list)
+    stop: Figure | None = None
+    entry_kind: str = ""
+    labelled: int = 0
+
+
+def draft_of(reading: Reading, symbol: Found | None) -> Draft:
+    """Sort the figures into entries, targets and stop."""
+    groups: dict[str, list[Figure]] = {}
+    for figure in reading.figures:
+        groups.setdefault(figure.part, []).append(figure)
+    draft = Draft()
+    targets = groups.get(p.TARGET, [])
+    stops = groups.get(p.STOP, [])
+    entries, draft.entry_kind = _entry_group(groups, symbol)
+    if not targets:
+        targets = _other_targets(groups, draft.entry_kind)
+    if not targets:
+        entries, targets = _lines_below(entries)
+    reference = _reference(entries, targets, stops)
+    draft.entries = _of_one_size(entries, reference)
+    draft.targets = _of_one_size(targets, reference)
+    stops = _of_one_size(stops, reference)
+    draft.stop = stops[0] if stops else None
+    _mend_glued_counters(draft, reference)
+    draft.labelled = sum(bool(groups.get(part)) for part in (p.ENTRY, p.TARGET, p.STOP))
+    return draft
+
+
+def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None) -> tuple[list[Figure], str]:
+    """The entry's figures: labelled, else after "@", beside the side, labelled "price", or bare behind the symbol."""
+    if groups.get(p.ENTRY):
+        return groups[p.ENTRY], p.ENTRY
+    sided = [part for part in (p.LONG, p.SHORT) if groups.get(part)]
+    if sided:
+        first = min(sided, key=lambda part: groups[part][0].token.start)
+        return groups[first], first
+    for part in (AT, p.PRICE):
+        if groups.get(part):
+            return groups[part], part
+    bare = groups.get("", [])
+    if bare and symbol is not None:
+        behind = [f for f in bare if f.token.start >= symbol.start]
+        return [f for f in behind if f.line == behind[0].line] if behind else [], "bare"
+    return [], ""
+
+
+def _other_targets(groups: dict[str, list[Figure]], entry_kind: str) -> list[Figure]:
+    """Targets without their word: exits, or the prices to sell at where the entry was a price to buy at."""
+    if groups.get(p.EXIT):
+        return groups[p.EXIT]
+    for part in (p.LONG, p.SHORT):
+        if entry_kind in (p.LONG, p.SHORT, p.ENTRY) and part != entry_kind and groups.get(part):
+            return groups[part]
+    return []
+
+
+def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
+    """No word for targets: bare lines under the entry's own line are targets."""
+    if not entries:
+        return entries, []
+    head = [f for f in entries if f.line == entries[0].line]
+    below = [f for f in entries if f.line != entries[0].line]
+    if len(below) >= 2 and not any(f.counted for f in entries):
+        return head, below
+    return entries, []
+
+
+def _reference(entries: list[Figure], targets: list[Figure], stops: list[Figure]) -> Decimal | None:
+    values = [f.value for f in (*entries, *targets, *stops) if f.first]
+    return Decimal(median(values)) if values else None
+
+
+def _of_one_size(figures: list[Figure], reference: Decimal | None) -> list[Figure]:
+    """Drop what stands behind a price and is of another size (pips, counts); a first number stays, however odd."""
+    if reference is None:
+        return figures
+    near = [f for f in figures if reference / _SPREAD <= f.value <= reference * _SPREAD]
+    if not near:
+        return figures[:1] if figures else []
+    return [f for f in figures if f in near or (f.first and reference / 50 <= f.value <= reference * 50)]
+
+
+def _mend_glued_counters(draft: Draft, reference: Decimal | None) -> None:
+    """TP41.3100 after TP3 is target 4 at 1.3100; .4147 beside 4144 is 4147."""
+    if reference is None:
+        return
+    for position, figure in enumerate(draft.targets, start=1):
+        text = figure.token.text
+        counter = str(position)
+        if figure.token.glued and not figure.counted and text.startswith(counter) and len(text) > len(counter) + 1:
+            rest = text[len(counter) :]
+            if rest[0].isdigit() and reference / 5 <= Decimal(rest.replace(",", ".")) <= reference * 5 and not reference / 5 <= figure.value <= reference * 5:
+                figure.value = Decimal(rest.replace(",", "."))
+
+
+def is_span(entries: list[Figure]) -> bool:
+    """Whether exactly two prices are given as a span: "a - b", "a to b"."""
+    if len(entries) != 2 or entries[0].line != entries[1].line or entries[1].counted or entries[0].counted:
+        return False
+    joint = entries[1].joint
+    return "," not in joint and "%" not in joint and _SPAN_JOINT.fullmatch(joint) is not None
+
+
+def order_of(reading: Reading, draft: Draft, text: str) -> Order:
+    """Market where the text says so beside the entry or gives no price; a bare "price:" is the price of this moment."""
+    if not draft.entries:
+        return "market"
+    if reading.limits:
+        return "limit"
+    if draft.entry_kind == p.PRICE:
+        return "market"
+    return "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market) else "limit"
+
+
+def _speaks_of_entry(word: Token, reading: Reading, draft: Draft, text: str) -> bool:
+    """Whether "now" or "market" stands beside the side or the entry price, on their line."""
+    near = [token for _, token, _ in reading.sides] + [f.token for f in draft.entries]
+    for token in near:
+        start, end = min(token.start, word.start), max(token.end, word.end)
+        if end - start <= 45 and "\n" not in text[start:end]:
+            return True
+    return False
+
+
+def side_of(reading: Reading, draft: Draft) -> tuple[Side | None, str]:
+    """The side and how it is known: written once, by the prices, or written first."""
+    by_price = side_by_prices(draft)
+    written = [part for part, _, inside in reading.sides if not inside]
+    kinds = set(written)
+    if not kinds:
+        kinds = {part for part, _, _ in reading.sides}
+        written = [part for part, _, _ in reading.sides]
+    if len(kinds) == 1:
+        only = Side.LONG if p.LONG in kinds else Side.SHORT
+        if by_price is not None and by_price is not only and draft.entry_kind in (p.LONG, p.SHORT) and draft.stop is None and len(draft.targets) < 2:
+            return only, "written"
+        return only, "written"
+    if by_price is not None:
+        return by_price, "prices"
+    if written:
+        return (Side.LONG if written[0] == p.LONG else Side.SHORT), "first"
+    return None, ""
+
+
+def side_by_prices(draft: Draft) -> Side | None:
+    """LONG where targets lie above the entry (or the stop below), SHORT the other way round, None where they disagree."""
+    targets = [f.value for f in draft.targets]
+    stop = draft.stop.value if draft.stop else None
+    base = sum((f.value for f in draft.entries), Decimal(0)) / len(draft.entries) if draft.entries else None
+    if base is None:
+        if stop is None or not targets:
+            return None
+        return Side.LONG if all(t > stop for t in targets) else Side.SHORT if all(t < stop for t in targets) else None
+    votes = [1 if t > base else -1 for t in targets if t != base]
+    if stop is not None and stop != base:
+        votes.append(1 if stop < base else -1)
+    if not votes or len(set(votes)) > 1:
+        return None
+    return Side.LONG if votes[0] > 0 else Side.SHORT
+
+
+def leverage_of(reading: Reading) -> tuple[Token | None, Decimal | None, Decimal | None]:
+    """The first leverage written, and the last where it is a range."""
+    values = [t for t in reading.multiples if t.value is not None and 0 < t.value < _LARGEST_LEVERAGE and t.measure in (N.MULTIPLE, N.PRICE)]
+    if not values:
+        return None, None, None
+    first = values[0].value
+    last = values[-1].value
+    return values[0], first, last if last != first else None

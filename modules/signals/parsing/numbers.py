@@ -1,0 +1,135 @@
+"""Read the numbers of a message: decimal or thousands, list or one number, k for thousands.
+
+"27,400" alone is open. The other numbers of the same message settle it: where one of them shows a comma as decimal sign, all
+commas are, and likewise for points.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from modules.signals.parsing.tokens import N, T, Token
+
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[.,']\d{3})+")
+_LARGE = Decimal(10) ** 12
+_SMALL = Decimal(10) ** -18
+
+
+@dataclass(frozen=True, slots=True)
+class Separators:
+    """What a comma and a point before exactly three digits mean in this message."""
+
+    comma_decimal: bool = False
+    point_thousands: bool = False
+
+
+def settle_separators(tokens: list[Token]) -> Separators:
+    """Decide from the numbers that can be read in one way only."""
+    comma_decimal = comma_thousands = point_decimal = point_thousands = 0
+    for token in tokens:
+        if token.type is not T.NUMBER or token.measure is not N.PRICE:
+            continue
+        text = token.text
+        commas, points = text.count(","), text.count(".")
+        if commas and points:
+            last_is_point = text.rfind(".") > text.rfind(",")
+            comma_thousands += last_is_point
+            point_decimal += last_is_point
+            comma_decimal += not last_is_point
+            point_thousands += not last_is_point
+        elif commas == 1 and not _THOUSANDS.fullmatch(text):
+            comma_decimal += 1
+        elif points == 1 and not _THOUSANDS.fullmatch(text):
+            point_decimal += 1
+        elif points > 1 and _THOUSANDS.fullmatch(text):
+            point_thousands += 1
+    return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal)
+
+
+def read_numbers(tokens: list[Token], separators: Separators) -> list[Token]:
+    """Give every number its value; split lists without spaces ("0.21,0.22"). Returns the tokens, lists taken apart."""
+    result: list[Token] = []
+    for token in tokens:
+        if token.type is not T.NUMBER:
+            result.append(token)
+            continue
+        parts = _listed(token.text) if token.measure is N.PRICE else None
+        if parts is None:
+            token.value = value_of(token.digits, separators)
+            if token.value is None and token.measure is N.PRICE:
+                token.measure = N.OTHER
+            result.append(token)
+        else:
+            result.extend(_take_apart(token, parts, separators))
+    return result
+
+
+def _listed(text: str) -> list[str] | None:
+    """The members of a list written without spaces, or None where `text` is one number."""
+    if "," not in text:
+        return None
+    parts = text.split(",")
+    if "." in text and all("." in part for part in parts):
+        return parts
+    if "." in text or _THOUSANDS.fullmatch(text):
+        return None
+    lengths = {len(part) for part in parts}
+    if len(parts) > 2 or (lengths == {4} or lengths == {5}):
+        return parts
+    return None
+
+
+def _take_apart(token: Token, parts: list[str], separators: Separators) -> list[Token]:
+    pieces: list[Token] = []
+    at = token.start
+    for n, part in enumerate(parts):
+        piece = Token(T.NUMBER, part, at, at + len(part))
+        piece.measure = N.PRICE
+        piece.value = value_of(part, separators)
+        piece.glued = token.glued if n == 0 else True
+        if n:
+            comma = Token(T.SIGN, ",", at - 1, at)
+            comma.glued = True
+            pieces.append(comma)
+        pieces.append(piece)
+        at += len(part) + 1
+    return pieces
+
+
+def value_of(text: str, separators: Separators) -> Decimal | None:
+    """The number in `text`, None where it is none (a version, an overlong chain of digits)."""
+    factor = Decimal(1)
+    if text.endswith("k"):
+        text, factor = text[:-1], Decimal(1000)
+    plain = _plain(text.replace("'", ""), separators, in_thousands=factor > 1)
+    if plain is None:
+        return None
+    try:
+        value = Decimal(plain) * factor
+    except InvalidOperation:
+        return None
+    if value and not _SMALL <= value <= _LARGE:
+        return None
+    return value
+
+
+def _plain(text: str, separators: Separators, *, in_thousands: bool) -> str | None:
+    """`text` with one point as decimal sign and nothing else between the digits."""
+    commas, points = text.count(","), text.count(".")
+    if not commas and not points:
+        return text
+    if commas and points:
+        decimal, group = (".", ",") if text.rfind(".") > text.rfind(",") else (",", ".")
+        if text.count(decimal) > 1:
+            return None
+        return text.replace(group, "").replace(decimal, ".")
+    sign = "," if commas else "."
+    count = commas or points
+    grouped = _THOUSANDS.fullmatch(text) is not None and not in_thousands
+    if count > 1:
+        return text.replace(sign, "") if grouped else None
+    if grouped and ((sign == "," and not separators.comma_decimal) or (sign == "." and separators.point_thousands)):
+        return text.replace(sign, "")
+    return text.replace(sign, ".")

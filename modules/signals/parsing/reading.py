@@ -1,0 +1,315 @@
+"""Walk over a message's labelled tokens and say for every number which part it plays.
+
+A label (`entry`, `target`, `stop`) holds for the numbers after it until another label, an unrelated word behind a number, or a
+line that begins with something else. A list that goes on over several lines keeps its label. Small counters before a price
+(TP1, 2), ➊) are positions in a list, not prices.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from modules.signals.parsing import parts as p
+from modules.signals.parsing.tokens import N, T, Token, is_price
+
+LABELS = frozenset({p.ENTRY, p.TARGET, p.STOP, p.EXIT})
+_SIDES = {p.LONG: p.LONG, p.SHORT: p.SHORT, p.LONG_LIMIT: p.LONG, p.SHORT_LIMIT: p.SHORT}
+_QUIET = frozenset({p.FILLER, p.TERM, p.MARKET, p.LIMIT, p.TYPE, p.SIGNAL, p.SYMBOL})
+_ASIDE = frozenset({p.NOTE, p.LEVEL, p.PROFIT, p.LOSS, p.TRAIL})
+_MAYBE = {p.MAYBE_ENTRY: p.ENTRY, p.MAYBE_TARGET: p.TARGET, p.MAYBE_STOP: p.STOP}
+_POINTERS = frozenset(":=)]-–.>→➝➜➡»|~•")
+_MOST_COUNTED = 30
+_WORDS_TO_PRICE = 5
+AT = "at"
+
+
+@dataclass(slots=True)
+class Figure:
+    """A number that may be a price, with the part it plays and how it was written.
+
+    `first` says that it was the first number after its label or in its line; `counted` that a list counter stood before it;
+    `joint` is what stood between the number before it (on the same line, same label) and it.
+    """
+
+    value: Decimal
+    part: str
+    token: Token
+    line: int
+    first: bool
+    counted: bool
+    joint: str
+    label_line: int
+    ticked: bool = False
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the walk found."""
+
+    figures: list[Figure] = field(default_factory=list)
+    multiples: list[Token] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    parts: Counter[str] = field(default_factory=Counter)
+    sides: list[tuple[str, Token, bool]] = field(default_factory=list)
+    market: list[Token] = field(default_factory=list)
+    limits: int = 0
+    unknown_words: int = 0
+    percents: int = 0
+    distances: int = 0
+    lines: int = 1
+    questions: int = 0
+
+
+class Reader:
+    """One walk over one message."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.found = Reading()
+        self.part: str | None = None
+        self.block: str | None = None
+        self.line = 0
+        self.label_line = 0
+        self.label_at = -9
+        self.got = 0
+        self.words = 0
+        self.line_open = True
+        self.counter: int | None = None
+        self.last: Figure | None = None
+        self.joint = ""
+        self.next_index: dict[str, int] = {}
+
+    def read(self) -> Reading:
+        """The reading of all tokens."""
+        handlers = {T.LINE: self._line, T.WORD: self._word, T.NUMBER: self._number, T.MARK: self._mark, T.SIGN: self._sign, T.DATE: self._date}
+        for at, token in enumerate(self.tokens):
+            handlers[token.type](at, token)
+        self.found.lines = self.line + 1
+        return self.found
+
+    def _line(self, at: int, token: Token) -> None:
+        self.line += 1
+        self.line_open = True
+        self.counter = None
+        self.part = self.block
+        self.got = 0 if self.label_line != self.line - 1 or self.last is None else self.got
+        self.words = 0
+        self.joint = "\n"
+
+    def _date(self, at: int, token: Token) -> None:
+        self.line_open = False
+
+    def _mark(self, at: int, token: Token) -> None:
+        self.counter = int(token.value or 0)
+        self.joint += "#"
+
+    def _sign(self, at: int, token: Token) -> None:
+        sign = token.text
+        if sign == "✅" and self.last is not None and self.last.line == self.line:
+            self.last.ticked = True
+        elif sign == "?":
+            self.found.questions += 1
+        elif sign == "@" and self.part is None:
+            self.part, self.got, self.label_line, self.words = AT, 0, self.line, 0
+        self.joint += sign
+
+    # words
+
+    def _word(self, at: int, token: Token) -> None:
+        label = token.label
+        self.found.parts.update(token.parts)
+        if label is None or label == "word":
+            self._unknown(token)
+            return
+        if label in _MAYBE:
+            label = self._maybe(at, token)
+        if label in LABELS:
+            self._label(at, label)
+        elif label in _SIDES:
+            self._side(at, token, label)
+        elif label == p.PRICE:
+            if self.part in (None, AT) or (self.got and self.line_open):
+                self._label(at, p.PRICE)
+        elif label in _ASIDE:
+            self._aside(label)
+        elif label == p.LEVERAGE:
+            self.part, self.got, self.words = p.LEVERAGE, 0, 0
+            self.block = p.LEVERAGE if self.line_open else self.block
+        else:
+            self._quiet(token, label)
+        self.line_open = False
+
+    def _maybe(self, at: int, token: Token) -> str:
+        """A letter or preposition is a label only where a price follows at once, and nothing else is being labelled."""
+        following = self._next_number(at + 1, signs_only=True)
+        if following is None or (self.part is not None and not self.got):
+            return p.FILLER
+        label = token.label or ""
+        direct = self.tokens[at + 1]
+        if label == p.MAYBE_ENTRY:
+            marked = direct.type is T.SIGN and direct.text in ":@="
+            return p.ENTRY if (token.text.isupper() or marked or self.line_open) and (self.part is None or self.part in _SIDES or marked) else p.FILLER
+        if label == p.MAYBE_TARGET and token.low == "t":
+            return p.TARGET if direct.type is T.NUMBER and direct.glued or direct.type is T.MARK else p.FILLER
+        return _MAYBE[label] if direct.type is T.SIGN and direct.text in ":=" else p.FILLER
+
+    def _label(self, at: int, label: str) -> None:
+        self.part = self.block = label
+        self.got = self.words = 0
+        self.label_line = self.line
+        self.label_at = at
+        self.counter = None
+        self.joint = ""
+        self.found.labels[label] += 1
+
+    def _side(self, at: int, token: Token, label: str) -> None:
+        side = _SIDES[label]
+        self.found.sides.append((side, token, self.part in LABELS and not self.got))
+        if label != side:
+            self.found.limits += 1
+        if self.part in LABELS and not self.got and self.label_line == self.line:
+            return
+        self.part = self.block = side
+        self.got = self.words = 0
+        self.label_line, self.label_at = self.line, at
+        self.joint = ""
+
+    def _aside(self, label: str) -> None:
+        if self.line_open:
+            self.block = None if self.block != p.TARGET else self.block
+        self.part = label
+        self.got = self.words = 0
+
+    def _quiet(self, token: Token, label: str) -> None:
+        if label == p.MARKET:
+            self.found.market.append(token)
+        elif label == p.LIMIT:
+            self.found.limits += 1
+        if label not in _QUIET:
+            self._unknown(token)
+            return
+        if label == p.SYMBOL and self.part in LABELS and self.got:
+            self.part = None
+        if self.part in _ASIDE and self.got:
+            self.part = None
+        self.joint += f" {token.low} "
+
+    def _unknown(self, token: Token) -> None:
+        self.found.unknown_words += 1
+        if self.line_open:
+            self.line_open = False
+            if self.label_line != self.line:
+                self.part = None
+                self.block = None
+        if self.got:
+            self.part = None
+        else:
+            self.words += 1
+            if self.words > _WORDS_TO_PRICE:
+                self.part = None
+        self.joint += " w "
+
+    # numbers
+
+    def _number(self, at: int, token: Token) -> None:
+        if token.measure is not N.PRICE:
+            self._other_number(token)
+            return
+        value = token.value
+        if value is None or value <= 0:
+            return
+        if self._is_counter(at, token, value):
+            self.counter = int(value)
+            self.line_open = False
+            self.joint += "#"
+            return
+        if self.part == p.LEVERAGE or self._before_multiple(at):
+            self.found.multiples.append(token)
+            self.line_open = False
+            return
+        if self.joint.endswith("+") and self.got:
+            self.found.distances += 1
+            return
+        part = self.part or ""
+        same_line = self.last is not None and self.last.line == self.line and self.last.part == part
+        figure = Figure(value, part, token, self.line, self.got == 0 or not same_line, self.counter is not None, self.joint if same_line else "", self.label_line)
+        self.found.figures.append(figure)
+        if self.counter is not None:
+            self.next_index[part] = self.counter + 1
+        self.last = figure
+        self.got += 1
+        self.counter = None
+        self.joint = ""
+        self.line_open = False
+
+    def _other_number(self, token: Token) -> None:
+        if token.measure is N.MULTIPLE:
+            self.found.multiples.append(token)
+            if self.part == p.LEVERAGE:
+                self.got += 1
+        elif token.measure is N.PERCENT:
+            self.found.percents += 1
+        elif token.measure is N.DISTANCE:
+            self.found.distances += 1
+        elif token.measure is N.ORDINAL:
+            self.counter = None
+        self.line_open = False
+        self.joint += "%"
+
+    def _before_multiple(self, at: int) -> bool:
+        """5 in "5-10x" and 25 in "3 to 8x"."""
+        tokens = self.tokens
+        end = min(at + 4, len(tokens))
+        for i in range(at + 1, end):
+            token = tokens[i]
+            if token.type is T.NUMBER:
+                return token.measure is N.MULTIPLE and i > at + 1 and (tokens[at].value or 0) <= 200
+            if not (token.type is T.SIGN and token.text in "-~/") and token.low not in ("to", "до", "a"):
+                return False
+        return False
+
+    def _is_counter(self, at: int, token: Token, value: Decimal) -> bool:
+        """Whether a small whole number counts the price that follows."""
+        if value > _MOST_COUNTED or value != value.to_integral_value() or "." in token.text or len(token.text) > 2 or self.counter is not None:
+            return False
+        tokens = self.tokens
+        after = tokens[at + 1] if at + 1 < len(tokens) else None
+        if after is None:
+            return False
+        labelled = self.label_at == at - 1 or (self.label_at == at - 2 and tokens[at - 1].type is T.SIGN and tokens[at - 1].text in "#.-_ ")
+        if not labelled and not self.line_open and not (after.type is T.SIGN and after.text == ")" and "(" not in self.joint):
+            return False
+        following = self._next_number(at + 1)
+        if following is None:
+            return labelled and (self._nothing_follows(at + 1))
+        if labelled and self.label_at == at - 1 and token.glued:
+            return True
+        if after.type is T.SIGN and after.text in ")].:":
+            return True
+        return self._counts(value, following, labelled=labelled)
+
+    def _counts(self, value: Decimal, following: Token, *, labelled: bool) -> bool:
+        """Undecided by signs: it counts if it is the number expected next and the price that follows is of another size."""
+        other = following.value or Decimal(0)
+        if not other:
+            return True
+        expected = self.next_index.get(self.part or "", 1)
+        ratio = max(value / other, other / value)
+        return ratio > 4 or (labelled and int(value) == expected and expected > 1)
+
+    def _next_number(self, at: int, *, signs_only: bool = False) -> Token | None:
+        """The next price on this line that no label or unknown word separates from here."""
+        tokens = self.tokens
+        for i in range(at, min(at + 8, len(tokens))):
+            token = tokens[i]
+            if token.type is T.NUMBER:
+                return token if is_price(token) else (None if token.measure is not N.PERCENT else token)
+            if token.type is T.LINE or (token.type is T.WORD and (signs_only or token.label not in _QUIET)):
+                return None
+        return None
+
+    def _nothing_follows(self, at: int) -> bool:
+        """After "TP1" comes no price on this line: it names a target."""
+        return True

@@ -1,0 +1,194 @@
+"""Find what is traded: pairs, tagged coins, forex, metals and indices, or a coin beside a side.
+
+A written pair weighs more than a tag, a tag more than a coin's name in prose. Words of the trade (TARGETS, CROSS) are never
+symbols unless a pair or a label says so; the base is taken whole (RENDER, not ENDER).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
+_OTHER_QUOTES = ("BTC", "ETH", "BNB", "EUR", "TRY", "GBP", "JPY", "BRL", "AUD", "DAI", "XBT", "SOL", "INR", "RUB", "IRT", "TMN")
+CURRENCIES = frozenset("USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN ZAR MXN TRY CNH CNY HUF CZK RUB BRL INR THB ILS".split())
+_METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
+NAMED = {
+    "gold": "XAUUSD", "xau": "XAUUSD", "золото": "XAUUSD", "золоту": "XAUUSD", "золота": "XAUUSD", "oro": "XAUUSD", "altin": "XAUUSD", "طلا": "XAUUSD",
+    "انس": "XAUUSD", "الذهب": "XAUUSD", "ذهب": "XAUUSD", "emas": "XAUUSD", "黄金": "XAUUSD", "सोना": "XAUUSD", "ouro": "XAUUSD", "silver": "XAGUSD", "xag": "XAGUSD",
+    "серебро": "XAGUSD", "xauusdt": "XAUUSDT",
+}  # fmt: skip
+INDICES = {
+    "us30": "US30", "dj30": "US30", "nas100": "NAS100", "us100": "US100", "ustec": "USTEC", "nasdaq": "NAS100", "us500": "US500", "spx500": "SPX500", "sp500": "SP500",
+    "ger40": "GER40", "ger30": "GER30", "de40": "DE40", "de30": "DE30", "dax40": "DAX40", "uk100": "UK100", "jp225": "JP225", "nas": "NAS100", "usoil": "USOIL", "ukoil": "UKOIL", "xtiusd": "XTIUSD",
+    "xbrusd": "XBRUSD", "wti": "USOIL", "crudeoil": "USOIL", "brent": "UKOIL", "dxy": "DXY", "banknifty": "BANKNIFTY", "nifty": "NIFTY", "nas100usd": "NAS100", "hk50": "HK50", "natgas": "NATGAS",
+    "ngas": "NGAS", "us2000": "US2000", "spx": "SPX", "dow": "US30", "dax": "GER40",
+}  # fmt: skip
+COIN_NAMES = {
+    "bitcoin": "BTC", "ethereum": "ETH", "ether": "ETH", "solana": "SOL", "ripple": "XRP", "cardano": "ADA", "dogecoin": "DOGE", "litecoin": "LTC", "polkadot": "DOT", "chainlink": "LINK",
+    "avalanche": "AVAX", "polygon": "MATIC", "биткоин": "BTC", "биток": "BTC", "битка": "BTC", "биткоина": "BTC", "битку": "BTC", "эфир": "ETH", "эфира": "ETH", "эфириум": "ETH", "эфиру": "ETH", "солана": "SOL", "солану": "SOL",
+    "بیتکوین": "BTC", "بیت کوین": "BTC", "اتریوم": "ETH", "比特币": "BTC", "以太坊": "ETH", "大饼": "BTC", "बिटकॉइन": "BTC", "cosmos": "ATOM", "tron": "TRX", "stellar": "XLM", "monero": "XMR", "uniswap": "UNI",
+    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "البیتکوین": "BTC", "bitcoins": "BTC",
+}  # fmt: skip
+COINS = frozenset(
+    "BTC ETH SOL XRP ADA DOGE LTC DOT LINK AVAX MATIC BNB TRX XLM XMR UNI SHIB PEPE TON ATOM APT ARB OP SUI SEI INJ FIL NEAR ETC BCH EOS AAVE ALGO SAND MANA AXS GALA FTM HBAR VET ICP RUNE"
+    " EGLD THETA XTZ KAVA CRV SNX COMP MKR YFI SUSHI 1INCH ZRX ENJ CHZ BAT ZIL ONE IOTA NEO QTUM DASH ZEC WAVES KSM GRT LRC STX IMX LDO RNDR RENDER FET AGIX OCEAN WLD TIA JUP PYTH JTO WIF BONK"
+    " FLOKI ORDI BLUR MASK DYDX GMX CFX MINA FLOW ROSE AR KAS TAO ENA PENDLE STRK ETHFI NOT ONDO W ZRO ZK IO HYPE TRUMP VIRTUAL AIXBT BOME MEME 1000PEPE 1000SHIB 1000BONK 1000FLOKI PNUT MOVE WLFI ASTER"
+    " LPT QNT CAKE RVN HOT ANKR CELR COTI DENT IOST JASMY KNC LUNA LUNC MTL NKN OGN OMG PEOPLE REEF RSR SKL SXP STORJ TRB UMA WOO XEM YGG ZEN HNT BAND BEL ALPHA ALICE API3 ARPA AUDIO BAKE C98 CHR CTSI"
+    " DUSK GTC ID IDEX JOE LEVER LINA LIT LOOM MAGIC NFP NMR OM ONT PERP PHB POLYX RAD RDNT RLC SFP SPELL SSV STG SUPER TLM TRU TWT UNFI VANRY XVS ACH AGLD AMB APE ARK ASTR AUCTION BICO BIGTIME BSV POL S"
+    " PENGU FARTCOIN MOODENG GOAT TURBO NEIRO POPCAT BRETT MEW DOGS HMSTR CATI EIGEN SCR GRASS DRIFT CETUS KAITO IP BERA LAYER TRUMPOFFICIAL MELANIA SPX AI16Z GRIFFAIN ZEREBRO ACT USUAL ME".split()
+)
+NEVER = frozenset(
+    "SIGNAL SIGNALS FREE VIP LONG SHORT BUY SELL TP TP1 TP2 TP3 TP4 TP5 TP6 SL ENTRY TARGET TARGETS STOP STOPLOSS LEVERAGE LEV CROSS ISOLATED SPOT FUTURES FUTURE CRYPTO TRADE TRADING SCALP SCALPING SWING"
+    " INTRADAY IDEA SETUP UPDATE NEW PREMIUM FOREX MARKET LIMIT CMP NOW PROFIT PROFITS LOSS RISK PIPS RR RRR BE HODL HOLD DYOR NFA ALERT ALERTS VIPSIGNAL FREESIGNAL ALTCOIN ALTCOINS EXCHANGE PERP PERPETUAL"
+    " BINANCE BYBIT BITGET OKX KUCOIN MEXC BINGX HUOBI GATE COINBASE KRAKEN BITMEX PHEMEX ALL AND OR THE FOR IN ON OF TO AT BY IS IT UP DOWN WITH FROM PER PAIR COIN SYMBOL USDT USD TOTAL"
+    " TYPE SIDE DATE TIME TF H1 H4 M15 M5 M30 D1 ATH ATL FVG OB BOS CHOCH EMA RSI MACD SMC ICT GM GN US UK EU UTC GMT PM AM EST FED CPI FOMC NFP ETF GDP CEO USA AI NFT DEFI PNL ROI ROE DCA"
+    " RESULT RESULTS HIT DONE CLOSED CLOSE CANCEL CANCELLED REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP BEST TOP GREEN RED WARNING OPEN"
+    " ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH BEARISH CALL PUT OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE".split()
+)
+
+_Q = "|".join(QUOTES)
+_OQ = "|".join(_OTHER_QUOTES)
+_TAIL = r"(?:\.P|\.PERP|[-_/ ]?PERP(?:ETUAL)?|[-_]SWAP|\.c|m|\.pro|\.raw)?(?![A-Za-z0-9])"
+_SLASHED = re.compile(
+    rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}", re.IGNORECASE
+)
+_GLUED = re.compile(rf"(?<![A-Za-z0-9])([A-Za-z0-9]{{1,14}}?)({_Q}){_TAIL}", re.IGNORECASE)
+_SPACED = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) (USDT|USDC|BUSD)(?![A-Za-z0-9])")
+_CROSSED = re.compile(r"(?<![A-Za-z0-9#$])([#$]?)([A-Z0-9]{2,10})(BTC|ETH|BNB)(?![A-Za-z0-9])")
+_FOREX = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{3})[ ]{0,2}([/\-_. ]?)[ ]{0,2}([A-Za-z]{3})(?:m|\.[a-z]{1,4}|\+|i)?(?![A-Za-z0-9])")
+_TAGGED = re.compile(r"([#$])[ ]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9_])")
+_LABELLED = re.compile(
+    r"(?:\bcoin(?: name)?|\bpair|\bsymbol|\bticker|\binstrument|\basset|\btoken|\bcrypto|\bcoin ad[iı]|\bparite|\bmoneda|\bmoeda|\bpar|\bkoin|\bpaar|\bpaire|монета|пара|тикер|инструмент|актив|ارز|نماد|العمله|币种|合约|交易对)"
+    r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A symbol in the text: what, where, and how strongly the writing says that it is one."""
+
+    symbol: str
+    start: int
+    end: int
+    weight: int
+
+
+def find_symbols(text: str, default_quote: str = "USDT") -> list[Found]:
+    """All symbols written in a normalised text, in order of place."""
+    found: list[Found] = []
+    upper = text.upper()
+    if "US" in upper or "/" in text or "|" in text or "\\" in text:
+        _pairs(text, found)
+    for match in _CROSSED.finditer(text):
+        tag, base, quote = match.groups()
+        if base not in NEVER and not base.isdigit() and base + quote not in NEVER:
+            found.append(Found(base + quote, match.start(), match.end(), 9 if tag else 8))
+    _forex(text, found)
+    if "#" in text or "$" in text:
+        _tags(text, found, default_quote)
+    for match in _LABELLED.finditer(text):
+        base = match.group(1).upper()
+        if not base.isdigit() and base not in ("LONG", "SHORT", "BUY", "SELL"):
+            found.append(Found(_completed(base, default_quote), match.start(1), match.end(1), 9))
+    _words(text, found, default_quote)
+    found.sort(key=lambda f: (f.start, -f.weight))
+    return found
+
+
+def _pairs(text: str, found: list[Found]) -> None:
+    for match in _SLASHED.finditer(text):
+        base, quote = match.group(1) or match.group(3), match.group(2) or match.group(4)
+        if _plausible_base(base) and not (base.islower() and quote.islower() and base.upper() in NEVER):
+            start = match.start(1) if match.group(1) else match.start(3)
+            found.append(Found(base.upper() + quote.upper(), start, match.end(), 10))
+    for match in _GLUED.finditer(text):
+        base, quote = match.groups()
+        if _plausible_base(base) and base.upper() not in NEVER_GLUED:
+            found.append(Found(base.upper() + quote.upper(), match.start(), match.end(), 10 if quote.upper() != "USD" or match.group().isupper() else 7))
+    for match in _SPACED.finditer(text):
+        if match.group(1) not in NEVER and not match.group(1).isdigit():
+            found.append(Found(match.group(1) + match.group(2), match.start(), match.end(), 7))
+
+
+NEVER_GLUED = frozenset({"BY", "IN", "PER", "TO", "OF", "F", "FD", "B", "T"} | {"F", "FD"}) - {"B", "T", "F"}
+
+
+def _plausible_base(base: str) -> bool:
+    """A base is letters, or digits with letters (1INCH, 1000PEPE); a price or an amount before USDT is none."""
+    return not base.isdigit() and not (base[0].isdigit() and base[:-1].isdigit() and base[-1] in "kKxXmM")
+
+
+def _forex(text: str, found: list[Found]) -> None:
+    for match in _FOREX.finditer(text):
+        base, joint, quote = match.group(1).upper(), match.group(2), match.group(3).upper()
+        if base in _METALS and quote in ("USD", "EUR") or base in CURRENCIES and quote in CURRENCIES and base != quote:
+            if joint in (" ", ".") and match.group(1).islower() and match.group(3).islower():
+                continue
+            found.append(Found(base + quote, match.start(), match.end(), 10))
+
+
+def _tags(text: str, found: list[Found], default_quote: str) -> None:
+    for match in _TAGGED.finditer(text):
+        tag, word = match.groups()
+        name = word.upper()
+        if name in NEVER or name.isdigit() or word[0].isdigit() and not any(c.isalpha() for c in word[:5]):
+            continue
+        if tag == "#" and not (word.isupper() or name in COINS or word.lower() in NAMED or word.lower() in INDICES) and word.lower() not in COIN_NAMES:
+            continue
+        if tag == "$" and word[0].isdigit() and name not in COINS:
+            continue
+        if name.endswith(QUOTES) and name not in QUOTES:
+            continue
+        if word.lower() in COIN_NAMES:
+            name = COIN_NAMES[word.lower()]
+        found.append(Found(_completed(name, default_quote), match.start(), match.end(), 6 if len(name) < 11 else 3))
+
+
+def _completed(base: str, default_quote: str) -> str:
+    """The full symbol of a base alone: metals and indices have their own, coins get the default quote."""
+    low = base.lower()
+    if low in NAMED:
+        return NAMED[low]
+    if low in INDICES:
+        return INDICES[low]
+    if base.endswith(QUOTES) and base not in QUOTES:
+        return base
+    if len(base) == 6 and base[:3] in CURRENCIES and base[3:] in CURRENCIES:
+        return base
+    if len(base) > 5 and base.endswith(("BTC", "ETH")):
+        return base
+    return base + default_quote
+
+
+def _words(text: str, found: list[Found], default_quote: str) -> None:
+    """Names without any mark: gold, bitcoin, a well-known ticker. Other capitals are weighed where they stand beside a side."""
+    for match in _WORD.finditer(text):
+        word = match.group()
+        low = word.lower()
+        if low in NAMED:
+            found.append(Found(NAMED[low], match.start(), match.end(), 7))
+        elif low in INDICES:
+            found.append(Found(INDICES[low], match.start(), match.end(), 5))
+        elif low in COIN_NAMES:
+            found.append(Found(COIN_NAMES[low] + default_quote, match.start(), match.end(), 3))
+        elif word in COINS and word not in NEVER and len(word) > 1:
+            found.append(Found(word + default_quote, match.start(), match.end(), 4))
+
+
+_SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空)"
+_BESIDE = re.compile(rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![A-Za-z0-9])|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])", re.IGNORECASE)
+
+
+def beside_side(text: str, default_quote: str) -> Found | None:
+    """A coin written right beside a side ("AVAX long", "Buy DOGE"): any capitals, or a known coin in any case."""
+    for match in _BESIDE.finditer(text):
+        for group in (1, 2):
+            word = match.group(group)
+            if word is None or word.isdigit() or word.upper() in NEVER or not word[0].isalnum():
+                continue
+            if (word.isupper() and any(c.isalpha() for c in word)) or word.upper() in COINS:
+                return Found(_completed(word.upper(), default_quote), match.start(group), match.end(group), 5)
+    return None

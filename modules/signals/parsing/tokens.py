@@ -1,0 +1,191 @@
+"""Cut a normalised message into words, numbers, markers and signs.
+
+Numbers carry what is written around them (percent, multiple, thousands, time span, sign), because that decides whether they can
+be a price. Which of two readings of "27,400" is meant needs the other prices: `settle_separators` decides that once per message.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from enum import IntEnum
+
+from modules.signals.parsing.normalise import MARK, MARK_LAST
+
+
+class T(IntEnum):
+    """What a token is."""
+
+    LINE = 0
+    WORD = 1
+    NUMBER = 2
+    MARK = 3
+    SIGN = 4
+    DATE = 5
+
+
+class N(IntEnum):
+    """What a number measures, as far as its own surroundings tell."""
+
+    PRICE = 0
+    PERCENT = 1
+    MULTIPLE = 2
+    FRAME = 3
+    DISTANCE = 4
+    ORDINAL = 5
+    OTHER = 6
+
+
+NO_PARTS: frozenset[str] = frozenset()
+
+
+class Token:
+    """One piece of a message. `value` and `measure` only mean something on numbers, `low` is the text in lower case."""
+
+    __slots__ = ("digits", "end", "glued", "label", "low", "measure", "parts", "start", "text", "type", "value", "width")
+
+    def __init__(self, type_: T, text: str, start: int, end: int) -> None:
+        self.type = type_
+        self.text = text
+        self.low = text.lower()
+        self.start = start
+        self.end = end
+        self.glued = False
+        self.measure = N.OTHER
+        self.value: Decimal | None = None
+        self.digits = text
+        self.label: str | None = None
+        self.parts: frozenset[str] = NO_PARTS
+        self.width = 1
+
+    def __repr__(self) -> str:
+        return f"{self.type.name}:{self.text!r}"
+
+
+CHINESE = (
+    "入场价格|进场价格|入场点位|开仓价格|入场价|进场价|开仓价|入场点|进场点|入场|进场|开仓|建仓|买入价|卖出价|买入|卖出|做多|做空|多单|空单|开多|开空|看多|看空|多头|空头"
+    "|止损价|止损位|止损点|止损触发|止损|止盈价|止盈位|止盈点|止盈|目标价|目标位|目标|第一|第二|第三|第四|杠杆倍数|杠杆|倍|市价|现价|当前价|限价|挂单|合约|币种|交易对|品种"
+    "|已达成|达成|到达|触及|触发|完成|全部|所有|平仓|平多|平空|离场|出场|取消|作废|减仓|部分|保本|成本价|移动|上移|下移|提损|方向|左右|附近|区间|到|至|仓位|风险|盈利|利润|亏损|收益"
+)
+_TOKEN = re.compile(
+    rf"""
+    (?P<line>\n+)
+  | (?P<date>\d{{4}}-\d\d?-\d\d?(?:[T\ ]\d\d?:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)
+      | (?<![\d.,])\d{{1,2}}(?P<ds>[./-])(?:\d{{1,2}}|[A-Za-z]{{3,9}})(?P=ds)(?:19|20)\d\d(?![\d.])
+      | (?<![\d.:,])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?![\d.:,])(?:\s?[AaPp][Mm]\b)?)
+  | (?P<number>\d+(?:[.,']\d+)*(?:[eE]-\d{{1,2}}(?!\d))?)
+  | (?P<short>(?<![^\W_])(?:[sS][./\\][lL]|[tT][./\\][pP]|[bB][./\\][eE]|[бБ][./\\-][уУ]|[сС][./\\][лЛ]|[тТ][./\\][пП]|[rR][:/.][rR]:?[rR]?|[cC]\.[mM]\.[pP])(?![^\W\d_])\.?)
+  | (?P<chinese>{CHINESE})
+  | (?P<word>[^\W\d_\ue000-\ue0ff\u3400-\u9fff]+(?:[\u0900-\u0963\u0970-\u097f]+[^\W\d_\ue000-\ue0ff\u3400-\u9fff]*)*(?:'[a-zA-Z]{{1,2}}\b)?)
+  | (?P<mark>[\ue000-\ue028])
+  | (?P<sign>\S)
+    """,
+    re.VERBOSE,
+)
+_SHORT = {"s": "sl", "t": "tp", "b": "be", "б": "бу", "с": "сл", "т": "тп", "r": "rr", "c": "cmp"}
+_TYPES = {"line": T.LINE, "date": T.DATE, "number": T.NUMBER, "short": T.WORD, "chinese": T.WORD, "word": T.WORD, "mark": T.MARK, "sign": T.SIGN}
+
+_THOUSAND = frozenset({"k", "к"})
+_TIMES = frozenset({"x", "х", "倍"})
+_FRAMES = frozenset(
+    "h hr hrs hour hours m min mins minute minutes d day days w week weeks sec s tf hrs м мин ч час часа часов дн день дня дней д н"
+    " saat dakika dk gun hora horas minuto minutos dia dias menit jam hari heures heure jours stunden minuten tage ore".split()
+)
+_DISTANCES = frozenset(
+    "pip pips pts pt point points p tick ticks r rr usd$ пунктов пункта пункт пипсов пипс п pipsas pontos puntos punkte poin"
+    " bps 点 lot lots лот лота shares contracts coins units".split()
+)
+_ORDINALS = frozenset({"st", "nd", "rd", "th", "й", "ый", "ой", "я", "ая", "го", "er", "eme", "º", "ª", "o", "a", "inci", "nci", "uncu", "ci"})
+_GLUED_ONLY = frozenset({"m", "м", "d", "д", "p", "п", "s", "w", "h", "н", "r", "a", "o", "t"})
+_DIGITS_AT_MOST = 24
+
+
+def tokenise(text: str) -> list[Token]:
+    """Tokens of a normalised text in order; lines are tokens too, spaces are not."""
+    tokens: list[Token] = []
+    append = tokens.append
+    last_end = -1
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or "sign"
+        if kind == "ds":
+            kind = "date"
+        token = Token(_TYPES[kind], match.group(), match.start(), match.end())
+        token.glued = token.start == last_end
+        last_end = token.end
+        if kind == "short":
+            token.low = _SHORT[token.low[0]]
+        elif kind == "mark":
+            token.value = Decimal(min(ord(token.text) - MARK, MARK_LAST - MARK))
+        append(token)
+    _measure_numbers(tokens)
+    return tokens
+
+
+def _measure_numbers(tokens: list[Token]) -> None:
+    last = len(tokens) - 1
+    for i, token in enumerate(tokens):
+        if token.type is T.NUMBER:
+            before = tokens[i - 1] if i else None
+            after = tokens[i + 1] if i < last else None
+            token.measure = _measure(token, before, after)
+            if token.measure is N.PERCENT:
+                _spread_percent(tokens, i)
+
+
+def _measure(token: Token, before: Token | None, after: Token | None) -> N:
+    """What the number counts, from the tokens that touch it."""
+    if len(token.text) > _DIGITS_AT_MOST:
+        return N.OTHER
+    if after is not None:
+        if after.type is T.SIGN and after.text in "%٪":
+            return N.PERCENT
+        if after.type is T.WORD:
+            found = _unit(token, after)
+            if found is not None:
+                return found
+    if before is not None and before.glued is not None and before.type is T.WORD and before.end == token.start:
+        return _glued_before(before)
+    return N.PRICE
+
+
+def _unit(token: Token, after: Token) -> N | None:
+    """The unit written after a number, if there is one."""
+    unit, glued = after.low, after.glued
+    if unit in _TIMES and (glued or len(token.text) < 4):
+        return N.MULTIPLE
+    if unit in _THOUSAND and glued:
+        token.digits = token.text + "k"
+        return N.PRICE
+    if not glued and unit in _GLUED_ONLY:
+        return None
+    if unit in _FRAMES:
+        return N.FRAME
+    if unit in _DISTANCES:
+        return N.DISTANCE
+    if glued and unit in _ORDINALS:
+        return N.ORDINAL
+    return None
+
+
+def _glued_before(before: Token) -> N:
+    """x20 is a multiple, H4 a time frame, v2 a version; TP1 and SL4416 are labels with a number."""
+    if before.low in _TIMES:
+        return N.MULTIPLE
+    if before.low in ("h", "m", "d", "w", "н", "м") and not before.glued:
+        return N.FRAME
+    if before.low in ("v", "ver", "q", "r"):
+        return N.OTHER
+    return N.PRICE
+
+
+def _spread_percent(tokens: list[Token], i: int) -> None:
+    """In 25-30% the first number is a percentage too."""
+    if i >= 2 and tokens[i - 1].type is T.SIGN and tokens[i - 1].text in "-~/" and tokens[i - 2].type is T.NUMBER:
+        first = tokens[i - 2]
+        if tokens[i].glued and tokens[i - 1].glued and first.measure is N.PRICE:
+            first.measure = N.PERCENT
+
+
+def is_price(token: Token) -> bool:
+    """Whether the token is a number that could be a price."""
+    return token.type is T.NUMBER and token.measure is N.PRICE

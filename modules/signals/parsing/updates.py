@@ -1,0 +1,232 @@
+"""What a message says about an older signal: a target hit, a stop hit, close, cancel, part closed, stop moved, entry filled."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from modules.signals.parsing import parts as p
+from modules.signals.parsing.tokens import N, T, Token
+
+_NEAR = 5
+_HIGHEST_LEVEL = 30
+_AGE = re.compile(
+    r"(?:(\d{1,4})\s*(?:days?|d|дн\w{0,2}|день|gun|dias?|hari|tage?|jours?|روز|天)\b[,\s]{0,3})?(?:(\d{1,4})\s*(?:hours?|hrs?|h|час\w{0,2}|ч|saat|horas?|jam|stunden?|heures?|ساعت|小时)\b[,\s]{0,3})?"
+    r"(?:(\d{1,5})\s*(?:minutes?|mins?|m|мин\w{0,3}|dakika|dk|minutos?|menit|minuten|دقیقه|分钟)\b[,\s]{0,3})?(?:(\d{1,5})\s*(?:seconds?|secs?|s|сек\w{0,3})\b\s{0,3})?(?:ago|назад|once|önce|atras|atrás|lalu|پیش|前)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One reading of an update: what, which level, how strongly it is said, and where."""
+
+    what: str | None
+    level: int | None
+    strength: int
+    token: Token
+    stop_loss: Decimal | None = None
+
+
+def age_of(text: str) -> int | None:
+    """Seconds of an age such as "3 Days 2 Hours Ago" in lower-case normalised text; None where none is stated."""
+    if not any(word in text for word in ("ago", "назад", "once", "atras", "lalu", "پیش", "前")):
+        return None
+    for match in _AGE.finditer(text):
+        if any(match.groups()):
+            days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
+            return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
+    return None
+
+
+class UpdateReader:
+    """Looks through labelled tokens for what they say of an older signal."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.parts: set[str] = set()
+        for token in tokens:
+            self.parts |= token.parts
+
+    def read(self) -> list[Update]:
+        """All readings, the weightiest first."""
+        found = [update for look in (self._cancelled, self._all_targets, self._stop_hit, self._target_hit, self._partial, self._moved, self._closed, self._filled) if (update := look())]
+        return found
+
+    def _first(self, *parts: str) -> tuple[int, Token] | None:
+        for at, token in enumerate(self.tokens):
+            if token.parts and not token.parts.isdisjoint(parts):
+                return at, token
+        return None
+
+    def _near(self, at: int, parts: frozenset[str], *, back: int = _NEAR, ahead: int = _NEAR, lines: bool = False) -> Token | None:
+        """The nearest token with one of the parts around `at`, not beyond the line unless `lines`."""
+        tokens = self.tokens
+        for step, limit in ((1, ahead), (-1, back)):
+            seen = 0
+            i = at + step
+            while 0 <= i < len(tokens) and seen < limit:
+                token = tokens[i]
+                if token.type is T.LINE and not lines:
+                    break
+                if not token.parts.isdisjoint(parts):
+                    return token
+                seen += token.type is not T.SIGN
+                i += step
+        return None
+
+    def _negated(self, at: int) -> bool:
+        """Whether the words just before say that it has not happened (yet), or only under a condition."""
+        tokens = self.tokens
+        seen = 0
+        for i in range(at - 1, -1, -1):
+            token = tokens[i]
+            if token.type is T.LINE or (token.type is T.SIGN and token.text in ".;!") or seen >= _NEAR:
+                return False
+            if p.NOT in token.parts and p.TARGET not in token.parts:
+                return True
+            seen += token.type is T.WORD
+        return False
+
+    def _ticked(self, at: int) -> bool:
+        """A tick behind the label on its line, with no price between."""
+        for token in self.tokens[at + 1 : at + 8]:
+            if token.type is T.LINE:
+                return False
+            if token.type is T.SIGN and token.text == "✅":
+                return True
+        return False
+
+    def _cancelled(self) -> Update | None:
+        found = self._first(p.CANCEL)
+        if found is None or self._negated(found[0]):
+            return None
+        return Update("cancel", None, 3, found[1])
+
+    def _all_targets(self) -> Update | None:
+        found = self._first(p.ALL_HIT)
+        if found is None or self._negated(found[0]):
+            return None
+        at, token = found
+        hit = self._near(at, frozenset({p.HIT, p.CLOSE}), ahead=6) is not None or self._ticked(at) or p.HIT in token.parts or token.low.endswith(("done", "hit"))
+        return Update("all_targets", None, 3, token) if hit else None
+
+    def _stop_hit(self) -> Update | None:
+        found = self._first(p.STOPPED)
+        if found is not None and not self._negated(found[0]):
+            return Update("stop_hit", None, 3, found[1])
+        for at, token in enumerate(self.tokens):
+            if token.label == p.STOP and self._stop_struck(at):
+                return Update("stop_hit", None, 2, token)
+        return None
+
+    def _stop_struck(self, at: int) -> bool:
+        if self._negated(at):
+            return False
+        hit = self._near(at, frozenset({p.HIT}), ahead=3, back=2)
+        if hit is not None and p.BREAKEVEN not in hit.parts and self._near(at, frozenset({p.TARGET}), ahead=3, back=3) is None:
+            return True
+        return p.LOSS in self.parts and not self._priced(at) and self._near(at, frozenset({p.MOVE, p.BREAKEVEN})) is None
+
+    def _priced(self, at: int) -> bool:
+        """Whether a price follows the label on its line."""
+        for token in self.tokens[at + 1 : at + 6]:
+            if token.type is T.LINE or token.label in (p.TARGET, p.LOSS, p.PROFIT):
+                return False
+            if token.type is T.NUMBER:
+                return token.measure is N.PRICE
+        return False
+
+    def _target_hit(self) -> Update | None:
+        best: Update | None = None
+        for at, token in enumerate(self.tokens):
+            if token.label != p.TARGET or self._negated(at):
+                continue
+            hit = self._near(at, frozenset({p.HIT}), ahead=5, back=3)
+            if hit is None and not self._ticked(at):
+                continue
+            level = self._level(at)
+            if best is None or (level or 0) > (best.level or 0):
+                best = Update("target_hit", level, 3 if hit is not None else 2, token)
+        return best
+
+    def _level(self, at: int) -> int | None:
+        """The number of the target that the label at `at` names: TP3, target 2, second target, targets 1, 2 and 3."""
+        tokens = self.tokens
+        levels: list[int] = []
+        for token in tokens[at + 1 : at + 10]:
+            if token.type is T.MARK or (token.type is T.NUMBER and token.measure in (N.PRICE, N.ORDINAL)):
+                value = token.value
+                if value is None or value != value.to_integral_value() or not 0 < value <= _HIGHEST_LEVEL or "." in token.text:
+                    break
+                levels.append(int(value))
+            elif token.type is T.LINE or (token.type is T.WORD and token.label not in (p.FILLER, p.TARGET)):
+                if not levels and (ordinal := _ordinal(token)):
+                    levels.append(ordinal)
+                break
+        if levels:
+            return max(levels)
+        for token in reversed(tokens[max(at - 3, 0) : at]):
+            if token.type is T.LINE:
+                break
+            if ordinal := _ordinal(token):
+                return ordinal
+        return None
+
+    def _partial(self) -> Update | None:
+        for at, token in enumerate(self.tokens):
+            if p.PART in token.parts and not self._negated(at):
+                if " " in token.low or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT, p.TYPE})) or self._percent_near(at):
+                    return Update("partial_close", None, 2, token)
+            elif p.CLOSE in token.parts and self._percent_near(at) and not self._negated(at) and p.PROFIT not in self.parts and p.LOSS not in self.parts:
+                return Update("partial_close", None, 2, token)
+        return None
+
+    def _percent_near(self, at: int) -> bool:
+        for token in self.tokens[at + 1 : at + 4]:
+            if token.type is T.LINE:
+                return False
+            if token.type is T.NUMBER:
+                return token.measure is N.PERCENT and (token.value or 0) < 100
+        return False
+
+    def _moved(self) -> Update | None:
+        for at, token in enumerate(self.tokens):
+            if token.label not in (p.STOP, p.TRAIL) and p.TRAIL not in token.parts and not (p.BREAKEVEN in token.parts and " " in token.low) and not (p.MOVE in token.parts and " " in token.low):
+                continue
+            self_said = p.MOVE in token.parts or (p.BREAKEVEN in token.parts and " " in token.low)
+            if (self_said or self._near(at, frozenset({p.MOVE}), ahead=6, back=4) or (token.label == p.STOP and self._near(at, frozenset({p.BREAKEVEN}), ahead=4, back=0))) and not self._negated(at):
+                return Update("move_stop", None, 2, token, self._new_stop(at))
+        return None
+
+    def _new_stop(self, at: int) -> Decimal | None:
+        """The price that the stop is moved to, where one is named."""
+        for label in (at, *(i for i, t in enumerate(self.tokens) if t.label == p.STOP)):
+            for token in self.tokens[label + 1 : label + 8]:
+                if token.type is T.LINE or token.label in (p.TARGET, p.ENTRY):
+                    break
+                if token.type is T.NUMBER and token.measure is N.PRICE:
+                    return token.value
+        return None
+
+    def _closed(self) -> Update | None:
+        found = self._first(p.CLOSE)
+        if found is None or self._negated(found[0]):
+            return None
+        return Update("close", None, 2, found[1])
+
+    def _filled(self) -> Update | None:
+        found = self._first(p.FILLED)
+        if found is None or self._negated(found[0]):
+            return None
+        return Update(None, None, 1, found[1])
+
+
+def _ordinal(token: Token) -> int | None:
+    for part in token.parts:
+        if part[0] == "#":
+            return int(part[1:])
+    if token.type is T.NUMBER and token.measure in (N.ORDINAL, N.PRICE) and token.value is not None and 0 < token.value <= _HIGHEST_LEVEL and token.value == token.value.to_integral_value():
+        return int(token.value)
+    return int(token.value) if token.type is T.MARK and token.value else None
