@@ -84,11 +84,13 @@ def _own_locators() -> Iterator[None]:
 @overload
 def kernel(function: Callable[P, R]) -> Kernel[P, R]: ...
 @overload
-def kernel(*, parallel: bool = ...) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
+def kernel(*, parallel: bool = ..., inline: bool = ...) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 
 
-def kernel(function: Any = None, *, parallel: bool = False) -> Any:
+def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False) -> Any:
     """Declare a function as a kernel: `@kernel`, or `@kernel(parallel=True)` for one that uses `prange`.
+
+    `inline=True` is for a small step inside a hot loop: its code is copied into each caller.
 
     The arithmetic stays that of IEEE doubles in the order written (no fast-math), so compiled and plain results are
     equal bit for bit. A kernel must not divide by zero: plain Python would raise where machine code gives infinity.
@@ -96,7 +98,7 @@ def kernel(function: Any = None, *, parallel: bool = False) -> Any:
 
     def compiled(plain: Callable[P, R]) -> Kernel[P, R]:
         with _own_locators():
-            made = numba.njit(cache=True, parallel=parallel, fastmath=False, error_model="numpy", nogil=True)(plain)
+            made = numba.njit(cache=True, parallel=parallel, fastmath=False, error_model="numpy", nogil=True, forceinline=inline)(plain)
         return cast("Kernel[P, R]", made)
 
     return compiled if function is None else compiled(function)
