@@ -87,15 +87,13 @@ class Room:
 
     def refuse(self, value: Decimal) -> Refused | None:
         """Why a trade of this value does not fit, or None."""
-        if value <= self.left:
-            return None
-        figure, limit = cents(self.used + value), cents(self.limit)
-        return Refused(
-            self.rule,
-            f"Not opened: {self.what} would be {plain(figure)}, the limit is {plain(limit)}. {self.advice}",
-            plain(figure),
-            plain(limit),
-        )
+        return None if value <= self.left else self.refusal(value)
+
+    def refusal(self, value: Decimal) -> Refused:
+        """The refusal of a trade of this value."""
+        figure, limit = plain(cents(self.used + value)), plain(cents(self.limit))
+        sentence = f"Not opened: {self.what} would be {figure}, the limit is {limit}. {self.advice}"
+        return Refused(self.rule, sentence, figure, limit)
 
 
 def exposures(

@@ -121,7 +121,7 @@ def size(legs: tuple[Leg, ...], budget: Budget, instrument: Instrument) -> Sized
     count = len(legs)
     while True:
         wanted = _wanted(legs, budget, instrument)
-        cap = min(_caps(legs, budget, instrument), key=lambda found: found.quantity)
+        cap = min(_caps(legs, wanted, budget, instrument), key=lambda found: found.quantity)
         quantity = min(wanted, cap.quantity)
         if quantity < wanted * SMALLEST_PART:
             return cap.refusal
@@ -160,40 +160,29 @@ def _value(legs: tuple[Leg, ...]) -> Decimal:
     return sum((leg.weight * leg.price for leg in legs), ZERO)
 
 
-def _caps(legs: tuple[Leg, ...], budget: Budget, instrument: Instrument) -> list[_Cap]:
+def _caps(legs: tuple[Leg, ...], wanted: Decimal, budget: Budget, instrument: Instrument) -> list[_Cap]:
     value = _value(legs)
-    found = [_margin_cap(value, budget, instrument)]
+    found = [_margin_cap(value, wanted, budget, instrument)]
     for room in budget.rooms:
-        refusal = room.refuse(room.left + max(value, ONE)) or _nothing_left(room)
         what = f"{room.what} may be {plain(cents(room.limit))} at most"
-        found.append(_Cap(room.left / value, what, refusal))
+        found.append(_Cap(room.left / value, what, room.refusal(wanted * value)))
     largest = max(leg.weight * leg.price for leg in legs)
-    limit = plain(budget.max_order_value)
-    refusal = Refused(
-        "hard_max_order_value",
-        f"Not opened: the operator's maximum of {limit} per order leaves less than a tenth of this trade. "
-        "Lower the size.",
-        None,
-        limit,
-    )
+    figure, limit = plain(cents(wanted * largest)), plain(budget.max_order_value)
+    sentence = f"Not opened: an order would be worth {figure}, the operator's maximum is {limit}. Lower the size."
+    refusal = Refused("hard_max_order_value", sentence, figure, limit)
     found.append(_Cap(budget.max_order_value / largest, f"one order may be worth {limit} at most", refusal))
     return found
 
 
-def _nothing_left(room: Room) -> Refused:
-    return Refused(room.rule, f"Not opened: {room.what} is at its limit. {room.advice}", limit=plain(room.limit))
-
-
-def _margin_cap(value: Decimal, budget: Budget, instrument: Instrument) -> _Cap:
+def _margin_cap(value: Decimal, wanted: Decimal, budget: Budget, instrument: Instrument) -> _Cap:
     usable = max(budget.available, ZERO) * USABLE_MARGIN
     per_unit = value * (ONE / budget.leverage + instrument.taker_fee)
-    free = plain(cents(max(budget.available, ZERO)))
-    refusal = Refused(
-        "not_enough_margin",
-        f"Not opened: only {free} {instrument.quote} is free, less than a tenth of the margin this trade needs at "
-        f"leverage {plain(budget.leverage)}. Close a position, add funds or lower the size.",
-        free,
+    free, needed = plain(cents(max(budget.available, ZERO))), plain(cents(wanted * per_unit))
+    sentence = (
+        f"Not opened: the trade needs {needed} {instrument.quote} of margin and fees at leverage "
+        f"{plain(budget.leverage)}, {free} is free. Close a position, add funds or lower the size."
     )
+    refusal = Refused("not_enough_margin", sentence, needed, free)
     return _Cap(usable / per_unit, f"{free} {instrument.quote} of margin is free", refusal)
 
 

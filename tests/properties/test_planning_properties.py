@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modules.domain.errors import Refused
 from modules.domain.instruments import Instrument, MarketKind
@@ -30,34 +31,41 @@ def numbers(low: str, high: str, places: int = 8) -> st.SearchStrategy[Decimal]:
 
 
 @st.composite
-def instruments(draw: st.DrawFn) -> Instrument:
+def instruments(draw: st.DrawFn, price: Decimal) -> Instrument:
+    """Rules in proportion to the price as a rule, now and then absurdly coarse or fine."""
+    exponent = price.adjusted()
+    tick = Decimal(draw(st.sampled_from([1, 5]))).scaleb(exponent - draw(st.integers(1, 7)))
+    lot = Decimal(draw(st.sampled_from([1, 1, 7]))).scaleb(draw(st.integers(-6, 1)) - exponent)
     return Instrument(
         exchange="paper",
         symbol="AAAUSDT",
         base="AAA",
         quote="USDT",
-        kind=draw(st.sampled_from(MarketKind)),
-        tick_size=draw(st.sampled_from([Decimal("1e-8"), Decimal("0.0001"), Decimal("0.01"), Decimal("0.5"), ONE])),
-        lot_size=draw(st.sampled_from([Decimal("1e-8"), Decimal("0.001"), ONE, Decimal(100), Decimal("0.7")])),
-        min_quantity=draw(numbers("0", "10", 3)),
+        kind=draw(st.sampled_from([MarketKind.PERPETUAL] * 4 + [MarketKind.SPOT])),
+        tick_size=tick,
+        lot_size=lot,
+        min_quantity=lot * draw(st.integers(0, 20)),
         min_notional=draw(numbers("0", "20", 2)),
-        max_leverage=draw(st.sampled_from([ONE, Decimal(20), Decimal(125)])),
+        max_leverage=draw(st.sampled_from([Decimal(20), Decimal(125), ONE])),
         taker_fee=draw(numbers("0", "0.01", 4)),
         maintenance_margin=draw(numbers("0", "0.05", 4)),
     )
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> PlanningInput:
-    """Mostly sensible signals around a market price from 1e-8 to 1e6, with anything allowed to be off."""
+def signals(draw: st.DrawFn, price: Decimal) -> Signal:
+    """Around a market price: entries just on the losing side of it, as a rule, targets and stop on their sides."""
     side = draw(st.sampled_from(Side))
-    price = draw(numbers("1", "9.99", 3)).scaleb(draw(st.integers(-8, 5)))
+    wild = draw(st.integers(0, 9)) == 0
 
     def near(low: str, high: str) -> Decimal:
-        return price * (ONE + draw(numbers(low, high, 5)) * side.sign)
+        spread = numbers("-0.3", "0.3", 5) if wild else numbers(low, high, 5)
+        return price * (ONE + draw(spread) * side.sign)
 
-    entries = tuple(near("-0.03", "0.01") for _ in range(draw(st.integers(0, 4))))
-    signal = Signal(
+    entries = tuple(near("-0.03", "0.002") for _ in range(draw(st.integers(0, 4))))
+    targets = tuple(near("0.005", "0.6") for _ in range(draw(st.integers(0, 6))))
+    no_stop = draw(st.integers(0, 9)) == 0
+    return Signal(
         id="sig-1",
         source="channel",
         message_id="1",
@@ -66,8 +74,8 @@ def situations(draw: st.DrawFn) -> PlanningInput:
         order=draw(st.sampled_from(["market", "limit"])),
         entries=entries,
         entry_range=len(entries) == 2,
-        targets=tuple(near("0.005", "0.9") for _ in range(draw(st.integers(0, 6)))),
-        stop_loss=draw(st.none() | st.builds(near, st.just("-0.6"), st.just("0.005"))),
+        targets=targets,
+        stop_loss=None if no_stop else near("-0.4", "-0.031"),
         leverage=draw(st.none() | numbers("0", "150", 1)),
         text="",
         said_at=NOW,
@@ -75,9 +83,13 @@ def situations(draw: st.DrawFn) -> PlanningInput:
         expires_at=NOW + timedelta(hours=24),
         confidence=1.0,
     )
-    chosen = TradeSettings(
+
+
+@st.composite
+def trade_settings(draw: st.DrawFn) -> TradeSettings:
+    return TradeSettings(
         sizing=draw(st.sampled_from(Sizing)),
-        size=draw(numbers("0.01", "100", 2)),
+        size=draw(numbers("0.5", "5", 2) | numbers("0.01", "100", 2)),
         leverage_cap=draw(numbers("1", "125", 1)),
         default_leverage=draw(numbers("1", "50", 1)),
         entry_shares=tuple(draw(st.lists(numbers("0", "100", 2), max_size=4))),
@@ -85,22 +97,26 @@ def situations(draw: st.DrawFn) -> PlanningInput:
         dca=tuple(draw(st.lists(st.builds(DcaLevel, numbers("0", "120", 2), numbers("0", "5", 2)), max_size=3))),
         require_stop=draw(st.booleans()),
         default_stop_percent=draw(st.none() | numbers("0.1", "150", 1)),
+        max_slippage_percent=draw(numbers("0", "5", 1)),
         limits=Limits(max_position_value=draw(st.none() | numbers("1", "100000", 2))),
     )
-    equity = draw(numbers("-10", "1000000", 2))
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> PlanningInput:
+    """A signal, an account and a market with a price from 1e-8 to 1e6; sensible as a rule, with anything a bit off."""
+    price = draw(numbers("1", "9.99", 3)).scaleb(draw(st.integers(-8, 5)))
+    chosen = draw(trade_settings())
+    equity = draw(numbers("100", "100000", 2) | numbers("-10", "1000000", 2))
     return PlanningInput(
-        signal=signal,
+        signal=draw(signals(price)),
         account=Account("acc", "user", "paper", "USDT", Decimal(10_000), NOW, chosen),
         settings=chosen,
-        instrument=draw(instruments()),
+        instrument=draw(instruments(price)),
         quote=Quote.at_price("paper", "AAAUSDT", ms_from_utc(NOW), price),
-        available=draw(numbers("0", "1000000", 2)),
-        view=RiskView(
-            equity=equity,
-            day_start_equity=equity,
-            held={"AAAUSDT": draw(numbers("0", "1000", 2))},
-        ),
-        hard=HardLimits(max_order_value=draw(numbers("10", "50000", 2))),
+        available=max(equity * draw(numbers("0", "1", 2)), ZERO),
+        view=RiskView(equity=equity, day_start_equity=equity, held={"AAAUSDT": draw(numbers("0", "100", 2))}),
+        hard=HardLimits(max_order_value=draw(numbers("1000", "50000", 2) | numbers("1", "1000", 2))),
         now=NOW,
     )
 
