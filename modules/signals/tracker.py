@@ -69,7 +69,9 @@ class SignalTracker:
 
     def on_quote(self, quote: Quote, now: datetime) -> int:
         """Judges the signals on this symbol; returns how many changed."""
-        changed = sum(self._try_entry(self._open[each], quote, now) for each in sorted(self._waiting.get(quote.symbol, ())))
+        changed = sum(
+            self._try_entry(self._open[each], quote, now) for each in sorted(self._waiting.get(quote.symbol, ()))
+        )
         try:
             events = self._book.on_quote(quote.symbol, quote)
         except InvalidInput as wrong:
@@ -126,7 +128,9 @@ class SignalTracker:
         moved = replace(signal, stop_now=price)
         with self._store.transaction() as tx:
             self._save(tx, signal, moved)
-            self._tell(tx, EventKind.SIGNAL_STOP_MOVED, moved, now, {"price": plain(price), "reason": "source"}, str(seq))
+            self._tell(
+                tx, EventKind.SIGNAL_STOP_MOVED, moved, now, {"price": plain(price), "reason": "source"}, str(seq)
+            )
             tx.after_commit(lambda: self._restop(moved, price))
 
     def _restop(self, moved: Signal, price: Decimal) -> None:
@@ -187,7 +191,8 @@ class SignalTracker:
     def _end(
         self, signal: Signal, status: SignalStatus, reason: str, now: datetime, price: Decimal | None = None
     ) -> None:
-        ended = replace(signal, status=status, reason=reason, closed_at=now, exit_price=price, **self._extremes(signal))
+        ended = replace(signal, status=status, reason=reason, closed_at=now, exit_price=price)
+        ended = self._with_extremes(ended)
         if price is not None and signal.entry_price is not None:
             result = _result(signal, price)
             ended = replace(ended, return_percent=result, r_multiple=_r_multiple(signal, result))
@@ -206,11 +211,11 @@ class SignalTracker:
             self._tell(tx, EventKind.SIGNAL_CLOSED, ended, now, body)
             tx.after_commit(lambda: self._forget(signal))
 
-    def _extremes(self, signal: Signal) -> dict[str, Decimal]:
+    def _with_extremes(self, signal: Signal) -> Signal:
         if signal.id not in self._book:
-            return {}
+            return signal
         row = self._book.program(signal.id)
-        return {"best_price": from_float(row["best"]), "worst_price": from_float(row["worst"])}
+        return replace(signal, best_price=from_float(row["best"]), worst_price=from_float(row["worst"]))
 
     # ---- bookkeeping ----------------------------------------------------------------------------------------------
 

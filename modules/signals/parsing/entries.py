@@ -30,7 +30,7 @@ class Draft:
     labelled: int = 0
 
 
-def draft_of(reading: Reading, symbol: Found | None) -> Draft:
+def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     """Sort the figures into entries, targets and stop."""
     groups: dict[str, list[Figure]] = {}
     for figure in reading.figures:
@@ -38,11 +38,12 @@ def draft_of(reading: Reading, symbol: Found | None) -> Draft:
     draft = Draft()
     targets = groups.get(p.TARGET, [])
     stops = groups.get(p.STOP, [])
-    entries, draft.entry_kind = _entry_group(groups, symbol)
+    entries, draft.entry_kind = _entry_group(groups, symbol, text)
     if not targets:
         targets = _other_targets(groups, draft.entry_kind)
     if not targets:
         entries, targets = _lines_below(entries)
+    targets = _without_strays(targets)
     reference = _reference(entries, targets, stops)
     draft.entries = _of_one_size(entries, reference)
     draft.targets = _of_one_size(targets, reference)
@@ -53,7 +54,7 @@ def draft_of(reading: Reading, symbol: Found | None) -> Draft:
     return draft
 
 
-def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None) -> tuple[list[Figure], str]:
+def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None, text: str) -> tuple[list[Figure], str]:
     """The entry's figures: labelled, else after "@", beside the side, labelled "price", or bare behind the symbol."""
     if groups.get(p.ENTRY):
         return groups[p.ENTRY], p.ENTRY
@@ -66,7 +67,7 @@ def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None) -> tuple
             return groups[part], part
     bare = groups.get("", [])
     if bare and symbol is not None:
-        behind = [f for f in bare if f.token.start >= symbol.start]
+        behind = [f for f in bare if f.token.start >= symbol.start and (f.starts or not f.first or "\n" not in text[symbol.end : f.token.start])]
         return [f for f in behind if f.line == behind[0].line] if behind else [], "bare"
     return [], ""
 
@@ -90,6 +91,15 @@ def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
     if len(below) >= 2 and not any(f.counted for f in entries):
         return head, below
     return entries, []
+
+
+def _without_strays(targets: list[Figure]) -> list[Figure]:
+    """In a list whose lines are counted, a bare line without a counter does not belong."""
+    counted = [f for f in targets if f.counted]
+    if len(counted) < 2:
+        return targets
+    lines = {f.line for f in counted}
+    return [f for f in targets if f.counted or f.label_line == f.line or (f.line in lines and not f.starts)]
 
 
 def _reference(entries: list[Figure], targets: list[Figure], stops: list[Figure]) -> Decimal | None:
@@ -122,9 +132,13 @@ def _mend_glued_counters(draft: Draft, reference: Decimal | None) -> None:
 
 def is_span(entries: list[Figure]) -> bool:
     """Whether exactly two prices are given as a span: "a - b", "a to b"."""
-    if len(entries) != 2 or entries[0].line != entries[1].line or entries[1].counted or entries[0].counted:
+    if len(entries) != 2 or entries[1].counted or entries[0].counted:
         return False
     joint = entries[1].joint
+    if entries[0].line != entries[1].line:
+        return entries[0].label_line == entries[1].label_line and entries[0].starts and entries[1].starts
+    if entries[1].first:
+        return False
     return "," not in joint and "%" not in joint and _SPAN_JOINT.fullmatch(joint) is not None
 
 
@@ -132,9 +146,9 @@ def order_of(reading: Reading, draft: Draft, text: str) -> Order:
     """Market where the text says so beside the entry or gives no price; a bare "price:" is the price of this moment."""
     if not draft.entries:
         return "market"
-    if reading.limits:
+    if any(_speaks_of_entry(token, reading, draft, text) for token in reading.limits):
         return "limit"
-    if draft.entry_kind == p.PRICE:
+    if draft.entry_kind == p.PRICE and not draft.targets and draft.stop is None:
         return "market"
     return "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market) else "limit"
 

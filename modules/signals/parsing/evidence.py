@@ -1,7 +1,7 @@
 """Decide what kind of message it is, before any price is believed.
 
-An entry needs something to trade and prices that are labelled for it. Reports of the past, conditions, lists of results, calls on
-binary options and adverts speak against it. The costly error is to take talk for a signal, so doubt falls on the side of none.
+An entry needs something to trade, a side, and prices that are labelled for it. Reports of the past, conditions, lists of results,
+calls on binary options and adverts speak against it. The costly error is to take talk for a signal, so doubt falls on none.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from modules.signals.parsing.reading import Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
 
+_MANY_SYMBOLS = 4
+_SURE_SYMBOL = 5
+_PAIR = 9
+_PROSE = 25
+_OPENING = 25
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -26,28 +32,92 @@ class Evidence:
     update: Update | None = None
 
 
-def weigh(reading: Reading, draft: Draft, updates: list[Update], symbol: Found | None, symbols: list[Found], text: str) -> Evidence:
+def weigh(reading: Reading, draft: Draft, updates: list[Update], symbols: list[Found], symbol: Found | None) -> Evidence:
     """The kind of the message."""
-    ticked = sum(f.ticked for f in draft.targets)
-    complete = bool(draft.targets) + bool(draft.stop) + bool(draft.entries)
-    several = len({f.symbol for f in symbols if f.weight >= 9})
-    if reading.parts[p.BINARY] >= 2 or "otc" in text.lower():
-        return Evidence(Kind.NONE, 0.9, "a call on binary options, which have no entry price")
-    if several >= 4:
-        return Evidence(Kind.NONE, 0.9, f"names {several} symbols: a list, not one signal")
-    strongest = updates[0] if updates else None
-    if complete >= 2 and ticked and ticked < len(draft.targets):
-        return Evidence(Kind.UPDATE, 0.8, f"a signal repeated with {ticked} of its targets ticked", Update("target_hit", ticked, 3, draft.targets[0].token))
-    if complete >= 2 and draft.targets and draft.entries or complete == 3:
-        side, _ = side_of(reading, draft)
-        if symbol is not None and side is not None:
-            return Evidence(Kind.ENTRY, 0.9, "names a symbol, a side and prices to enter and leave at")
-    if strongest is not None and strongest.strength >= 2:
-        return Evidence(Kind.UPDATE, 0.8, f"tells of an older signal: {strongest.what}", strongest)
-    if symbol is not None and symbol.weight >= 5:
-        side, known = side_of(reading, draft)
-        if side is not None and complete and (draft.labelled or reading.parts[p.SIGNAL] or draft.entries):
-            return Evidence(Kind.ENTRY, 0.6, "names a symbol, a side and some prices")
-    if strongest is not None:
-        return Evidence(Kind.UPDATE, 0.6, "tells of an entry that was filled", strongest)
-    return Evidence(Kind.NONE, 0.7, "holds neither a signal nor news of one")
+    refused = _other_business(reading, symbols)
+    if refused is not None:
+        return refused
+    named = symbol is not None and symbol.weight >= _SURE_SYMBOL
+    if not named and (reading.questions or reading.parts[p.TALK]):
+        return Evidence(Kind.NONE, 0.7, "talk about a trade, with no symbol named")
+    told = _retold(reading, draft, updates)
+    if told is not None:
+        return told
+    entry = _entry(reading, draft, symbol, updates)
+    if entry is not None:
+        return entry
+    return _update(reading, updates, symbol, symbols)
+
+
+def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
+    """Lists of results and calls on binary options."""
+    pairs = {f.symbol for f in symbols if f.weight >= _PAIR}
+    if reading.parts[p.BINARY] and not reading.labels[p.STOP]:
+        return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
+    if len(pairs) >= _MANY_SYMBOLS:
+        return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
+    if reading.parts[p.RESULT] and len(pairs) >= 2 and reading.percents >= 2:
+        return Evidence(Kind.NONE, 0.85, "a list of past results")
+    return None
+
+
+def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
+    """A signal's words repeated to report how it went."""
+    ticked = [f for f in draft.targets if f.ticked]
+    prices = len(draft.entries) + (draft.stop is not None)
+    if ticked and (len(ticked) < len(draft.targets) or not prices or reading.parts[p.PROFIT]):
+        level = max(draft.targets.index(f) + 1 for f in ticked)
+        return Evidence(Kind.UPDATE, 0.85, f"the targets of an older signal with {level} of them ticked", Update("target_hit", level, 3, ticked[0].token))
+    if draft.stop is not None and not draft.targets and not draft.entries and reading.parts[p.LOSS]:
+        return Evidence(Kind.UPDATE, 0.85, "the stop of an older signal with the loss it made", Update("stop_hit", None, 3, draft.stop.token))
+    first_price = min((f.token.start for f in (*draft.entries, *draft.targets)), default=None)
+    paid = reading.parts[p.PROFIT] or reading.parts[p.LOSS]
+    for update in updates:
+        header = first_price is None or update.token.start < first_price
+        if header and update.what is not None and (update.strength >= 3 or (paid and update.what == "close")) and (paid or first_price is None or not draft.stop or update.what == "move_stop"):
+            return Evidence(Kind.UPDATE, 0.8, f"opens with news of an older signal: {update.what}", update)
+    return None
+
+
+def _entry(reading: Reading, draft: Draft, symbol: Found | None, updates: list[Update]) -> Evidence | None:
+    if symbol is None:
+        return None
+    side, known = side_of(reading, draft)
+    if side is None:
+        return None
+    leaves = bool(draft.targets) + (draft.stop is not None)
+    enters = bool(draft.entries) or bool(reading.market)
+    if enters and leaves and not _is_prose(reading, draft):
+        sure = 0.6 + 0.1 * leaves + 0.1 * bool(draft.entries) + 0.05 * (symbol.weight >= _PAIR) + 0.05 * (known == "written")
+        return Evidence(Kind.ENTRY, min(sure, 0.98), "names a symbol, a side and the prices to enter and leave at")
+    if symbol.weight < _SURE_SYMBOL or updates or reading.questions:
+        return None
+    if leaves == 2 and draft.labelled == 2 and not _is_prose(reading, draft):
+        return Evidence(Kind.ENTRY, 0.7, "names a symbol, a side, targets and a stop, with no price to enter at")
+    brief = reading.unknown_words <= 4 and not reading.parts[p.CONDITION] and not reading.parts[p.PROMO]
+    if brief and draft.entries and (draft.entry_kind in (p.ENTRY, p.PRICE, p.LONG, p.SHORT, "at")):
+        return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to enter at, and nothing else")
+    if brief and leaves and reading.unknown_words <= 4:
+        return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to leave at")
+    return None
+
+
+def _is_prose(reading: Reading, draft: Draft) -> bool:
+    """Running text about a market rather than a call: many plain words or conditions, few labelled prices."""
+    if draft.labelled >= 3:
+        return False
+    doubts = reading.parts[p.CONDITION] + reading.parts[p.LEVEL] + 2 * reading.questions
+    if draft.labelled == 2:
+        return reading.unknown_words > 60 and doubts > 6
+    return reading.unknown_words > _PROSE or doubts >= 3
+
+
+def _update(reading: Reading, updates: list[Update], symbol: Found | None, symbols: list[Found]) -> Evidence:
+    known = symbol is not None and symbol.weight >= _SURE_SYMBOL
+    for update in updates:
+        if reading.unknown_words > (_PROSE if update.strength >= 3 or update.token.start < _OPENING else _PROSE // 2 + 2):
+            continue
+        if update.what is None:
+            return Evidence(Kind.UPDATE, 0.6, "tells of an entry that was filled", update)
+        return Evidence(Kind.UPDATE, 0.8 if known else 0.65, f"tells of an older signal: {update.what}", update)
+    return Evidence(Kind.NONE, 0.75, "holds neither a signal nor news of one")

@@ -42,7 +42,7 @@ _DIGIT_MARKS: dict[int, int] = {
 _SINGLE: dict[str, str] = {
     **dict.fromkeys(_DASHES, "-"),
     **dict.fromkeys("～∼〜˜", "~"),
-    **dict.fromkeys("×✕⨯", "x"),
+    **dict.fromkeys("✕⨯", "×"),
     **dict.fromkeys("✔☑🗸✓✅", "✅"),
     **dict.fromkeys("❌✖✗✘", "❌"),
     **dict.fromkeys("“”„«»″〝〞", '"'),

@@ -38,7 +38,7 @@ def parse(text: str, dialect: Dialect | None = None) -> Parse:
     """What the message says. Never raises; the reason names the evidence for the kind."""
     dialect = dialect or DEFAULT
     message = _understand(text, dialect)
-    evidence = weigh(message.reading, message.draft, message.updates, message.symbol, message.symbols, message.normal.text)
+    evidence = weigh(message.reading, message.draft, message.updates, message.symbols, message.symbol)
     if evidence.kind is Kind.ENTRY:
         return _entry(message, evidence, dialect)
     if evidence.kind is Kind.UPDATE:
@@ -59,7 +59,7 @@ def _understand(text: str, dialect: Dialect) -> Message:
     tokens = read_numbers(tokens, settle_separators(tokens))
     tokens = label_phrases(tokens, lexicon(dialect.words), taken)
     reading = Reader(tokens).read()
-    draft = draft_of(reading, symbol)
+    draft = draft_of(reading, symbol, normal.text)
     return Message(normal, tokens, symbols, symbol, reading, draft, UpdateReader(tokens).read())
 
 

@@ -41,6 +41,7 @@ class Figure:
     counted: bool
     joint: str
     label_line: int
+    starts: bool = False
     ticked: bool = False
 
 
@@ -54,7 +55,7 @@ class Reading:
     parts: Counter[str] = field(default_factory=Counter)
     sides: list[tuple[str, Token, bool]] = field(default_factory=list)
     market: list[Token] = field(default_factory=list)
-    limits: int = 0
+    limits: list[Token] = field(default_factory=list)
     unknown_words: int = 0
     percents: int = 0
     distances: int = 0
@@ -107,13 +108,20 @@ class Reader:
 
     def _sign(self, at: int, token: Token) -> None:
         sign = token.text
-        if sign == "✅" and self.last is not None and self.last.line == self.line:
-            self.last.ticked = True
-        elif sign == "?":
+        if sign == "✅":
+            self._tick(at)
+        elif sign == "?" and at and self.tokens[at - 1].type is T.WORD and self.tokens[at - 1].label not in LABELS:
             self.found.questions += 1
         elif sign == "@" and self.part is None:
             self.part, self.got, self.label_line, self.words = AT, 0, self.line, 0
         self.joint += sign
+
+    def _tick(self, at: int) -> None:
+        """A tick behind a price says that it was reached; one before a label or a price is a bullet."""
+        following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        bullet = following is not None and following.glued and following.type in (T.WORD, T.NUMBER)
+        if self.last is not None and self.last.line == self.line and self.got and not bullet:
+            self.last.ticked = True
 
     # words
 
@@ -130,7 +138,7 @@ class Reader:
         elif label in _SIDES:
             self._side(at, token, label)
         elif label == p.PRICE:
-            if self.part in (None, AT) or (self.got and self.line_open):
+            if self.part in (None, AT) or (self.line_open and (self.got or self.part not in LABELS)):
                 self._label(at, p.PRICE)
         elif label in _ASIDE:
             self._aside(label)
@@ -152,7 +160,8 @@ class Reader:
             marked = direct.type is T.SIGN and direct.text in ":@="
             return p.ENTRY if (token.text.isupper() or marked or self.line_open) and (self.part is None or self.part in _SIDES or marked) else p.FILLER
         if label == p.MAYBE_TARGET and token.low == "t":
-            return p.TARGET if direct.type is T.NUMBER and direct.glued or direct.type is T.MARK else p.FILLER
+            counted = (direct.type is T.NUMBER and direct.glued) or direct.type is T.MARK
+            return p.TARGET if counted and self._next_number(at + 2, signs_only=True) is not None else p.FILLER
         return _MAYBE[label] if direct.type is T.SIGN and direct.text in ":=" else p.FILLER
 
     def _label(self, at: int, label: str) -> None:
@@ -160,7 +169,7 @@ class Reader:
         self.got = self.words = 0
         self.label_line = self.line
         self.label_at = at
-        self.counter = None
+        self.counter = self.counter if label == p.EXIT else None
         self.joint = ""
         self.found.labels[label] += 1
 
@@ -168,7 +177,7 @@ class Reader:
         side = _SIDES[label]
         self.found.sides.append((side, token, self.part in LABELS and not self.got))
         if label != side:
-            self.found.limits += 1
+            self.found.limits.append(token)
         if self.part in LABELS and not self.got and self.label_line == self.line:
             return
         self.part = self.block = side
@@ -186,7 +195,7 @@ class Reader:
         if label == p.MARKET:
             self.found.market.append(token)
         elif label == p.LIMIT:
-            self.found.limits += 1
+            self.found.limits.append(token)
         if label not in _QUIET:
             self._unknown(token)
             return
@@ -234,7 +243,7 @@ class Reader:
             return
         part = self.part or ""
         same_line = self.last is not None and self.last.line == self.line and self.last.part == part
-        figure = Figure(value, part, token, self.line, self.got == 0 or not same_line, self.counter is not None, self.joint if same_line else "", self.label_line)
+        figure = Figure(value, part, token, self.line, self.got == 0 or not same_line, self.counter is not None, self.joint if same_line else "", self.label_line, self.line_open)
         self.found.figures.append(figure)
         if self.counter is not None:
             self.next_index[part] = self.counter + 1
@@ -283,7 +292,7 @@ class Reader:
             return False
         following = self._next_number(at + 1)
         if following is None:
-            return labelled and (self._nothing_follows(at + 1))
+            return labelled or (after.type is T.SIGN and after.text == ")")
         if labelled and self.label_at == at - 1 and token.glued:
             return True
         if after.type is T.SIGN and after.text in ")].:":
@@ -309,7 +318,3 @@ class Reader:
             if token.type is T.LINE or (token.type is T.WORD and (signs_only or token.label not in _QUIET)):
                 return None
         return None
-
-    def _nothing_follows(self, at: int) -> bool:
-        """After "TP1" comes no price on this line: it names a target."""
-        return True

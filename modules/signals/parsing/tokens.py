@@ -86,7 +86,7 @@ _SHORT = {"s": "sl", "t": "tp", "b": "be", "б": "бу", "с": "сл", "т": "т
 _TYPES = {"line": T.LINE, "date": T.DATE, "number": T.NUMBER, "short": T.WORD, "chinese": T.WORD, "word": T.WORD, "mark": T.MARK, "sign": T.SIGN}
 
 _THOUSAND = frozenset({"k", "к"})
-_TIMES = frozenset({"x", "х", "倍"})
+_TIMES = frozenset({"x", "х", "倍", "×"})
 _FRAMES = frozenset(
     "h hr hrs hour hours m min mins minute minutes d day days w week weeks sec s tf hrs м мин ч час часа часов дн день дня дней д н"
     " saat dakika dk gun hora horas minuto minutos dia dias menit jam hari heures heure jours stunden minuten tage ore".split()
@@ -139,11 +139,11 @@ def _measure(token: Token, before: Token | None, after: Token | None) -> N:
     if after is not None:
         if after.type is T.SIGN and after.text in "%٪":
             return N.PERCENT
-        if after.type is T.WORD:
+        if after.type is T.WORD or after.text == "×":
             found = _unit(token, after)
             if found is not None:
                 return found
-    if before is not None and before.glued is not None and before.type is T.WORD and before.end == token.start:
+    if before is not None and token.glued and (before.type is T.WORD or before.text == "×"):
         return _glued_before(before)
     return N.PRICE
 

@@ -51,7 +51,7 @@ class UpdateReader:
 
     def read(self) -> list[Update]:
         """All readings, the weightiest first."""
-        found = [update for look in (self._cancelled, self._all_targets, self._stop_hit, self._target_hit, self._partial, self._moved, self._closed, self._filled) if (update := look())]
+        found = [update for look in (self._cancelled, self._all_targets, self._stop_hit, self._target_hit, self._partial, self._moved, self._closed, self._opening, self._filled) if (update := look())]
         return found
 
     def _first(self, *parts: str) -> tuple[int, Token] | None:
@@ -76,15 +76,15 @@ class UpdateReader:
                 i += step
         return None
 
-    def _negated(self, at: int) -> bool:
-        """Whether the words just before say that it has not happened (yet), or only under a condition."""
+    def _negated(self, at: int, *, happened: bool = False) -> bool:
+        """Whether the words just before say no, or set a condition; for something that `happened` also "will" and "soon"."""
         tokens = self.tokens
         seen = 0
         for i in range(at - 1, -1, -1):
             token = tokens[i]
             if token.type is T.LINE or (token.type is T.SIGN and token.text in ".;!") or seen >= _NEAR:
                 return False
-            if p.NOT in token.parts and p.TARGET not in token.parts:
+            if p.NOT in token.parts or (happened and p.MODAL in token.parts):
                 return True
             seen += token.type is T.WORD
         return False
@@ -98,6 +98,27 @@ class UpdateReader:
                 return True
         return False
 
+    def _opening(self) -> Update | None:
+        """A reply that opens with nothing but the name of a target or the stop: it was reached."""
+        named: Token | None = None
+        at_named = number = 0
+        for at, token in enumerate(self.tokens):
+            if token.type is T.LINE or (token.type is T.SIGN and token.text in ",.;!") or at > 7:
+                break
+            if token.label in (p.STOP, p.TARGET) and named is None:
+                named, at_named = token, at
+            elif token.type is T.NUMBER:
+                number += 1
+                if token.measure not in (N.PRICE, N.ORDINAL) or number > 1 or _ordinal(token) is None:
+                    return None
+            elif token.type is T.WORD and token.label != p.FILLER and not _ordinal(token):
+                return None
+        if named is None or (named.label == p.TARGET and self._level(at_named) is None):
+            return None
+        if named.label == p.STOP:
+            return Update("stop_hit", None, 2, named) if not number else None
+        return Update("target_hit", self._level(at_named), 2, named)
+
     def _cancelled(self) -> Update | None:
         found = self._first(p.CANCEL)
         if found is None or self._negated(found[0]):
@@ -106,7 +127,7 @@ class UpdateReader:
 
     def _all_targets(self) -> Update | None:
         found = self._first(p.ALL_HIT)
-        if found is None or self._negated(found[0]):
+        if found is None or self._negated(found[0], happened=True):
             return None
         at, token = found
         hit = self._near(at, frozenset({p.HIT, p.CLOSE}), ahead=6) is not None or self._ticked(at) or p.HIT in token.parts or token.low.endswith(("done", "hit"))
@@ -122,10 +143,12 @@ class UpdateReader:
         return None
 
     def _stop_struck(self, at: int) -> bool:
-        if self._negated(at):
+        if self._negated(at, happened=True):
             return False
-        hit = self._near(at, frozenset({p.HIT}), ahead=3, back=2)
-        if hit is not None and p.BREAKEVEN not in hit.parts and self._near(at, frozenset({p.TARGET}), ahead=3, back=3) is None:
+        if self._near(at, frozenset({p.MOVE, p.BREAKEVEN}), ahead=4, back=3) is not None:
+            return False
+        hit = self._near(at, frozenset({p.HIT}), ahead=3, back=1)
+        if hit is not None and self._near(at, frozenset({p.TARGET}), ahead=3, back=3) is None:
             return True
         return p.LOSS in self.parts and not self._priced(at) and self._near(at, frozenset({p.MOVE, p.BREAKEVEN})) is None
 
@@ -141,7 +164,7 @@ class UpdateReader:
     def _target_hit(self) -> Update | None:
         best: Update | None = None
         for at, token in enumerate(self.tokens):
-            if token.label != p.TARGET or self._negated(at):
+            if token.label != p.TARGET or self._negated(at, happened=True):
                 continue
             hit = self._near(at, frozenset({p.HIT}), ahead=5, back=3)
             if hit is None and not self._ticked(at):
@@ -197,7 +220,7 @@ class UpdateReader:
                 continue
             self_said = p.MOVE in token.parts or (p.BREAKEVEN in token.parts and " " in token.low)
             if (self_said or self._near(at, frozenset({p.MOVE}), ahead=6, back=4) or (token.label == p.STOP and self._near(at, frozenset({p.BREAKEVEN}), ahead=4, back=0))) and not self._negated(at):
-                return Update("move_stop", None, 2, token, self._new_stop(at))
+                return Update("move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at))
         return None
 
     def _new_stop(self, at: int) -> Decimal | None:

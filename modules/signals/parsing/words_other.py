@@ -137,7 +137,7 @@ TABLES: dict[str, dict[str, str]] = {
         NOT: "não|quase|ainda|perto|se|quando|aguardando|antes",
         FILLED: "ordem executada|entrada acionada|acionada",
         PROMO: "entre no grupo|inscreva|cadastre|grupo vip|grátis|promoção|desconto",
-        BINARY: "expiração|expira|gale|martin gale|1 minuto|5 minutos|proteção|proteções|vela|velas|minutos",
+        BINARY: "expiração|expira|gale|martin gale|proteção|proteções",
         CONDITION: "se|pode|possível|análise|notícias|talvez|amanhã|hoje|cenário",
         RESULT: "resultado|resultados|relatório|placar",
         SIGNAL: "sinal|sinais|novo sinal",
