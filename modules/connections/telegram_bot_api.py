@@ -26,7 +26,7 @@ from modules.connections.telegram_limits import Limits, SendLimiter
 from modules.connections.telegram_requests import (
     OFFICIAL_API,
     BotRequest,
-    Timeouts,
+    RequestSettings,
     check_token,
     make_bot,
     seconds_of,
@@ -125,13 +125,12 @@ class BotSender:
         *,
         base_url: str = OFFICIAL_API,
         limits: Limits | None = None,
-        timeouts: Timeouts | None = None,
-        proxy: str | None = None,
+        requests: RequestSettings | None = None,
     ) -> None:
         check_token(token)
-        timeouts = timeouts or Timeouts()
-        request = BotRequest(token, timeouts, _CONNECTIONS, proxy)
-        self._bot = make_bot(base_url, request, BotRequest(token, timeouts, 1, proxy))
+        requests = requests or RequestSettings()
+        request = BotRequest(token, requests, _CONNECTIONS)
+        self._bot = make_bot(base_url, request, BotRequest(token, requests, 1))
         self._limiter = SendLimiter(limits or Limits(), clock.monotonic)
         self._chat_ids: dict[str, int] = {}
         self._moved: dict[int | str, int] = {}

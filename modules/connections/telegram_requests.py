@@ -27,14 +27,15 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds that each step of a request may take."""
+class RequestSettings:
+    """How long each step of a request may take, and through which proxy it goes (`http://…`; None: directly)."""
 
-    connect: float = 5.0
-    read: float = 20.0
-    write: float = 10.0
-    upload: float = 30.0
-    pool: float = 5.0
+    connect_seconds: float = 5.0
+    read_seconds: float = 20.0
+    write_seconds: float = 10.0
+    upload_seconds: float = 30.0
+    pool_seconds: float = 5.0
+    proxy: str | None = None
 
 
 class _TokenTransport(httpx.AsyncBaseTransport):
@@ -62,15 +63,15 @@ class _TokenTransport(httpx.AsyncBaseTransport):
 class BotRequest(HTTPXRequest):
     """python-telegram-bot's HTTP layer over a transport that alone knows the token."""
 
-    def __init__(self, token: str, timeouts: Timeouts, connections: int, proxy: str | None = None) -> None:
+    def __init__(self, token: str, settings: RequestSettings, connections: int) -> None:
         super().__init__(
             connection_pool_size=connections,
-            connect_timeout=timeouts.connect,
-            read_timeout=timeouts.read,
-            write_timeout=timeouts.write,
-            pool_timeout=timeouts.pool,
-            media_write_timeout=timeouts.upload,
-            httpx_kwargs={"transport": _TokenTransport(token, connections, proxy)},
+            connect_timeout=settings.connect_seconds,
+            read_timeout=settings.read_seconds,
+            write_timeout=settings.write_seconds,
+            pool_timeout=settings.pool_seconds,
+            media_write_timeout=settings.upload_seconds,
+            httpx_kwargs={"transport": _TokenTransport(token, connections, settings.proxy)},
         )
 
 

@@ -13,13 +13,13 @@ import pytest_asyncio
 
 from modules.connections.telegram_bot_api import BotSender, Button, Delivered, Outgoing, Undeliverable
 from modules.connections.telegram_limits import Limits, Rate
-from modules.connections.telegram_requests import Timeouts
+from modules.connections.telegram_requests import RequestSettings
 from modules.domain.errors import InvalidInput, Misconfigured, OutcomeUnknown, Unavailable
 from modules.runtime.clock import SystemClock
 from tests.fakes.bot_api import TOKEN, BotApi
 
 UNLIMITED = Limits(Rate(1000, 0.001), Rate(1000, 0.001), Rate(1000, 0.001))
-PATIENT = Timeouts(connect=2, read=5, write=5, upload=5, pool=2)
+PATIENT = RequestSettings(connect_seconds=2, read_seconds=5, pool_seconds=2)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 GROUP = -1001234
 
@@ -32,7 +32,7 @@ def api() -> Iterator[BotApi]:
 
 @pytest_asyncio.fixture
 async def sender(api: BotApi) -> AsyncIterator[BotSender]:
-    sender = BotSender(TOKEN, SystemClock(), base_url=api.base_url, limits=UNLIMITED, timeouts=PATIENT)
+    sender = BotSender(TOKEN, SystemClock(), base_url=api.base_url, limits=UNLIMITED, requests=PATIENT)
     await sender.start()
     yield sender
     await sender.close()
@@ -179,7 +179,9 @@ async def test_a_broken_connection_leaves_the_outcome_open(
 
 
 async def test_a_slow_answer_is_given_up_with_its_outcome_open(api: BotApi) -> None:
-    sender = BotSender(TOKEN, SystemClock(), base_url=api.base_url, limits=UNLIMITED, timeouts=Timeouts(read=0.2))
+    sender = BotSender(
+        TOKEN, SystemClock(), base_url=api.base_url, limits=UNLIMITED, requests=RequestSettings(read_seconds=0.2)
+    )
     await sender.start()
     api.fail("sendMessage", delay=1.0)
     with pytest.raises(OutcomeUnknown):
@@ -190,7 +192,7 @@ async def test_a_slow_answer_is_given_up_with_its_outcome_open(api: BotApi) -> N
 async def test_nobody_there_means_later_and_nothing_happened() -> None:
     with BotApi() as api:
         address = api.base_url
-    sender = BotSender(TOKEN, SystemClock(), base_url=address, limits=UNLIMITED, timeouts=PATIENT)
+    sender = BotSender(TOKEN, SystemClock(), base_url=address, limits=UNLIMITED, requests=PATIENT)
     with pytest.raises(Unavailable):
         await sender.start()
     await sender.close()
@@ -299,7 +301,7 @@ async def test_paid_groups_get_single_use_links_and_lose_members(api: BotApi, se
 
 async def test_ninety_messages_keep_the_overall_limit_and_none_is_refused(api: BotApi) -> None:
     limits = Limits(Rate(15, 0.15), Rate(1000, 0.01), Rate(1, 0.05), longest_wait_seconds=30)
-    sender = BotSender(TOKEN, SystemClock(), base_url=api.base_url, limits=limits, timeouts=PATIENT)
+    sender = BotSender(TOKEN, SystemClock(), base_url=api.base_url, limits=limits, requests=PATIENT)
     await sender.start()
     outcomes = await asyncio.gather(*(sender.send(Outgoing(chat, "news")) for chat in range(1, 91)))
     await sender.close()
@@ -338,7 +340,9 @@ async def test_a_name_and_its_number_share_one_limit(api: BotApi) -> None:
 async def test_the_token_is_in_no_log_line_and_in_no_exception(api: BotApi, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     secret = TOKEN.partition(":")[2]
-    sender = BotSender(TOKEN, SystemClock(), base_url=api.base_url, limits=UNLIMITED, timeouts=Timeouts(read=0.5))
+    sender = BotSender(
+        TOKEN, SystemClock(), base_url=api.base_url, limits=UNLIMITED, requests=RequestSettings(read_seconds=0.5)
+    )
     await sender.start()
     delivered(await sender.send(Outgoing(5, "hello")))
     api.fail("sendMessage", hang_up="after")

@@ -579,6 +579,13 @@ async def _decoded(request: web.Request) -> tuple[dict[str, Any], dict[str, byte
     return params, files
 
 
+async def eventually(true: Callable[[], object], seconds: float = 5.0) -> None:
+    """Poll the state of a server in another thread until it is as expected."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - nothing to await in another thread
+            await asyncio.sleep(0.01)
+
+
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description="A Bot API server for hand tests")
