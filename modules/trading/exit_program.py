@@ -102,6 +102,7 @@ EVENT = np.dtype([("kind", "i8"), ("row", "i8"), ("level", "i8"), ("reason", "i8
 
 Events = npt.NDArray[np.void]
 Rows = npt.NDArray[np.void]
+Row = np.void
 
 
 def blank() -> np.void:
