@@ -5,6 +5,7 @@ It knows nothing of what the documents mean.
 
 from database.backup import restore_backup
 from database.bodies import Document
+from database.dialect import Query, where
 from database.documents import Collection, Key
 from database.doorbell import Bell, Doorbell
 from database.errors import (
@@ -43,6 +44,7 @@ __all__ = [
     "Lease",
     "Leases",
     "Migration",
+    "Query",
     "Store",
     "StoreBusy",
     "StoreDamaged",
@@ -54,4 +56,5 @@ __all__ = [
     "UnknownCollection",
     "open_store",
     "restore_backup",
+    "where",
 ]

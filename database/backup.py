@@ -22,6 +22,8 @@ def backup(engine: SqliteEngine, path: Path) -> None:
     """Copy the store as of now to `path`; readers and writers go on. Raises StoreFull when the place cannot take it."""
     if path.absolute() == engine.path.absolute():
         raise StoreError(f"{path}: a backup cannot replace the store itself")
+    if engine.in_transaction:
+        raise StoreError("a backup inside a transaction would hold what is not committed")
     _copy(engine.connection(), path)
 
 
@@ -45,22 +47,29 @@ def restore_backup(source: Path, target: Path) -> None:
 
 def check(engine: Engine, specs: Sequence[CollectionSpec]) -> list[str]:
     """What is wrong with the file as a whole and with each collection; empty when all is well."""
-    with engine.reading():
-        problems = [text for (text,) in engine.rows("PRAGMA integrity_check") if text != "ok"]
-        for spec in specs:
-            broken = engine.rows(
-                f"SELECT key FROM \"{spec.table}\" WHERE NOT json_valid(body) OR json_type(body)<>'object'"
-            )
-            problems += [f"{spec.name}: the document {key!r} is not readable" for (key,) in broken]
-            if not broken:
-                strayed = engine.rows(
-                    f'SELECT key FROM "{spec.table}" WHERE json_extract(body,?) IS NOT key', (f'$."{spec.key}"',)
-                )
-                problems += [f"{spec.name}: the document under {key!r} has another {spec.key}" for (key,) in strayed]
-        ahead = engine.rows(
-            "SELECT name FROM journal_cursor WHERE seq>coalesce((SELECT seq FROM sqlite_sequence WHERE name='journal'),0)"
+    try:
+        with engine.reading():
+            return _problems(engine, specs)
+    except StoreDamaged as error:
+        return [str(error)]
+
+
+def _problems(engine: Engine, specs: Sequence[CollectionSpec]) -> list[str]:
+    problems = [text for (text,) in engine.rows("PRAGMA integrity_check") if text != "ok"]
+    for spec in specs:
+        broken = engine.rows(
+            f"SELECT key FROM \"{spec.table}\" WHERE NOT json_valid(body) OR json_type(body)<>'object'"
         )
-        problems += [f"journal: the cursor {name} is beyond the end" for (name,) in ahead]
+        problems += [f"{spec.name}: the document {key!r} is not readable" for (key,) in broken]
+        if not broken:
+            strayed = engine.rows(
+                f'SELECT key FROM "{spec.table}" WHERE json_extract(body,?) IS NOT key', (f'$."{spec.key}"',)
+            )
+            problems += [f"{spec.name}: the document under {key!r} has another {spec.key}" for (key,) in strayed]
+    ahead = engine.rows(
+        "SELECT name FROM journal_cursor WHERE seq>coalesce((SELECT seq FROM sqlite_sequence WHERE name='journal'),0)"
+    )
+    problems += [f"journal: the cursor {name} is beyond the end" for (name,) in ahead]
     return problems
 
 

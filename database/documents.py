@@ -18,7 +18,7 @@ from database.engine import Engine, Row
 from database.errors import DuplicateKey, InvalidDocument, InvalidQuery
 from database.ordering import Order
 from database.queries import Condition, Fields, compile_query
-from database.specs import CollectionSpec
+from database.specs import CollectionSpec, path_of
 
 Key = str | int
 Change = Mapping[str, Any] | Callable[[Document], object]
@@ -87,7 +87,8 @@ class Collection:
             return documents if where.exact else [document for document in documents if cond(document)]
         if limit is not None and limit < 0:
             raise InvalidQuery("limit must not be negative")
-        return self._page(cond, where, Order(order_by, descending=descending), after, limit)
+        value = None if order_by is None else self._fields.value(path_of(order_by))
+        return self._page(cond, where, Order(value, descending=descending), after, limit)
 
     def all(self) -> list[Document]:
         """Every document, in insertion order."""
@@ -188,6 +189,10 @@ class Collection:
         self._write(f"DELETE FROM {self._table}", ())
 
     # --- inner steps
+
+    def compiled(self, cond: Query) -> Condition:
+        """The SQL condition of a query, to see what an index can do for it."""
+        return compile_query(cond, self._fields)
 
     def _accepted(self, cond: Query, where: Condition, order: str) -> Iterator[Document]:
         """The documents of a condition one by one, asking the query itself where SQL only narrowed."""

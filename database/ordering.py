@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from database.queries import EVERYTHING, Condition, json_path
-from database.specs import path_of
+from database.queries import EVERYTHING, Condition
 
 
 class Order:
     """By a dotted field (missing and null first) and then by insertion; without a field by insertion alone."""
 
-    def __init__(self, field: str | None, *, descending: bool) -> None:
+    def __init__(self, value: str | None, *, descending: bool) -> None:
+        """`value` is the SQL expression of the field; None orders by insertion alone."""
         self._descending = descending
         self._word = "DESC" if descending else "ASC"
-        self._field = field
-        self.value = "NULL" if field is None else f"json_extract(body,{json_path(path_of(field))})"
+        self._by_value = value is not None
+        self.value = value or "NULL"
 
     @property
     def sql(self) -> str:
         """The ORDER BY clause."""
-        first = "" if self._field is None else f"{self.value} {self._word},"
+        first = f"{self.value} {self._word}," if self._by_value else ""
         return f" ORDER BY {first}row {self._word}"
 
     def parts(self, after: tuple[Any, int] | None) -> list[Condition]:
@@ -36,7 +36,7 @@ class Order:
             return [EVERYTHING]
         value, row = after
         sign = "<" if self._descending else ">"
-        if self._field is None:
+        if not self._by_value:
             return [Condition(f"row{sign}?", (row,), True)]
         within_nulls = Condition(f"{self.value} IS NULL AND row{sign}?", (row,), True)
         beyond = Condition(f"{self.value}{sign}=? AND ({self.value}{sign}? OR row{sign}?)", (value, value, row), True)

@@ -100,7 +100,8 @@ class SqliteEngine:
     @property
     def in_transaction(self) -> bool:
         """Whether the calling thread has a transaction open."""
-        return self._connection().in_transaction
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        return connection is not None and (self._local.begun or connection.in_transaction)
 
     def begin(self, *, durable: bool = False) -> None:
         """Open a writing transaction; waits for other writers up to the time-out, then raises StoreBusy."""
@@ -112,6 +113,7 @@ class SqliteEngine:
         except BaseException:
             self._relax()
             raise
+        self._local.begun = True
 
     def commit(self) -> None:
         """Make the transaction visible to all; when that fails it is undone and the reason raised."""
@@ -120,10 +122,12 @@ class SqliteEngine:
         except BaseException:
             self.rollback()
             raise
+        self._local.begun = False
         self._relax()
 
     def rollback(self) -> None:
         """Undo the transaction. SQLite has already done so after some failures (disk full)."""
+        self._local.begun = False
         connection = self._connection()
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -163,7 +167,7 @@ class SqliteEngine:
         try:
             yield
         except BaseException:
-            if self.in_transaction:
+            if self._local.connection.in_transaction:  # a full disk may have undone all of it already
                 self.run("ROLLBACK TO part")
                 self.run("RELEASE part")
             raise
@@ -187,7 +191,9 @@ class SqliteEngine:
         try:
             connection: _Connection = self._local.connection
         except AttributeError:
-            connection = self._connect()
+            return self._connect()
+        if self._local.begun and not connection.in_transaction:
+            raise StoreError(f"{self.path}: the transaction was undone by the failure before")
         return connection
 
     def connection(self) -> sqlite3.Connection:
@@ -216,7 +222,7 @@ class SqliteEngine:
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
         self._local.connection = connection
-        self._local.durable = False
+        self._local.durable = self._local.begun = False
         with self._lock:
             self._open.add(connection)
         return connection

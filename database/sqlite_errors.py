@@ -8,7 +8,7 @@ from pathlib import Path
 
 from database.errors import DuplicateKey, StoreBusy, StoreDamaged, StoreError, StoreFull
 
-_DUPLICATE = re.compile(r"UNIQUE constraint failed: (?:index 'doc_(\w+):u:([^']+)'|doc_(\w+)\.key)")
+_DUPLICATE = re.compile(r"UNIQUE constraint failed: (?:index 'doc_(\w+):u:(.+)'$|doc_(\w+)\.key)")
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}
 _FULL_EXTENDED = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN}
 

@@ -100,7 +100,7 @@ class Store:
         decides about the rest. Keep it short, without waiting for anything. Raises StoreBusy when other writers hold the file.
         """
         outer: Transaction | None = getattr(self._local, "transaction", None)
-        if outer is not None:
+        if outer is not None and self._engine.in_transaction:
             with self._joined(outer, durable=durable):
                 yield outer
             return
