@@ -74,7 +74,7 @@ class OcoLeg:
     def reached(self, quote: Quote) -> bool:
         """Whether the quote's range reaches this leg."""
         direction = -self.action.sign
-        opened, high, low = float(quote.open), float(quote.high), float(quote.low)
+        opened, high, low = map(float, (quote.open, quote.high, quote.low))
         if self.trigger_price is not None:
             return exits.stop_fill(direction, float(self.trigger_price), opened, high, low) > 0.0
         return exits.target_fill(direction, float(self.price or ZERO), opened, high, low) > 0.0
@@ -198,9 +198,9 @@ class ConditionalEntry(AdvancedOrder):
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
         if any(condition.met(quote, self.seen) for condition in self.unless):
             return replace(self, status=AdvancedStatus.CANCELLED, outcome="invalidated", seen=quote.last), ()
+        seen = replace(self, seen=quote.last)
         if not self.condition.met(quote, self.seen):
-            return replace(self, seen=quote.last), ()
-        done = replace(self, status=AdvancedStatus.DONE, outcome="triggered", seen=quote.last)
+            return seen, ()
         decision = Decision(
             f"{self.id}:entry",
             DecisionKind.PLACE,
@@ -213,7 +213,7 @@ class ConditionalEntry(AdvancedOrder):
             self.quantity,
             self.limit_price,
         )
-        return done, (decision,)
+        return replace(seen, status=AdvancedStatus.DONE, outcome="triggered"), (decision,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,19 +335,19 @@ class TrailingOrder(AdvancedOrder):
 
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
         row, out = self._program(), codes.event_buffer()
-        prices = (float(quote.open), float(quote.high), float(quote.low), float(quote.last))
-        count = exits.step(row, *prices, quote.time_ms, out)
+        opened, high, low, last = map(float, (quote.open, quote.high, quote.low, quote.last))
+        count = exits.step(row, opened, high, low, last, quote.time_ms, out)
         if count < 0:
             raise InvalidInput(f"trailing order {self.id} can't be followed")
-        kinds = {int(event["kind"]) for event in out[:count]}
+        kinds = set(out["kind"][:count].tolist())
         if codes.STOP in kinds and not self.resting:
             return replace(self, status=AdvancedStatus.DONE, outcome="triggered"), (self._trigger(),)
         moved = replace(self, best=from_float(row["best"]), active=bool(row["trail_active"]))
         if codes.STOP_MOVED not in kinds:
             return moved, ()
         stop = from_float(row["stop"])
-        moved = replace(moved, stop=stop, revision=self.revision + 1)
-        return moved, (self._move(stop, moved.revision),) if self.resting else ()
+        revision = self.revision + 1
+        return replace(moved, stop=stop, revision=revision), (self._move(stop, revision),) if self.resting else ()
 
     def _program(self) -> codes.Row:
         row = codes.blank()

@@ -91,7 +91,7 @@ def _put(out: codes.Events, at: int, kind: int, level: int, reason: int, price: 
 
 @kernel
 def _tighter(direction: int, candidate: float, stop: float) -> bool:
-    return candidate > 0.0 and (stop == 0.0 or (candidate - stop) * direction > 0.0)
+    return 0.0 < candidate < np.inf and (stop == 0.0 or (candidate - stop) * direction > 0.0)
 
 
 @kernel
@@ -257,9 +257,12 @@ def _trade_bar(
     at = _check_stop(row, open_, high, low, out, start)
     if row["closed"] == 1:
         return at
-    favourable, adverse = (high, low) if row["direction"] > 0 else (low, high)
-    if first == codes.ENTERED_INSIDE:
-        open_ = high = low = favourable = close
+    adverse = low if row["direction"] > 0 else high
+    if first == codes.ENTERED_INSIDE and row["direction"] > 0:
+        high = close
+    elif first == codes.ENTERED_INSIDE:
+        low = close
+    favourable = high if row["direction"] > 0 else low
     _note_range(row, row["best"], adverse)
     at = _check_targets(row, open_, high, low, out, at)
     if row["closed"] == 1:
