@@ -1,4 +1,4 @@
-"""What an account may still risk: its own limits, the deployment's hard maximums, and the circuit breaker.
+"""What an account may still risk: its own limits and the deployment's hard maximums.
 
 Every check is a small pure function that answers None or a `Refused` with its rule, the figure, the limit and a
 sentence for people. Limits block what would add risk; closing and protecting are never refused here, but for an order
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from modules.domain.errors import Refused
@@ -44,7 +44,8 @@ class RiskView:
     """One account's standing, as the checks need it; money in quote currency.
 
     "Today" begins at the day's baseline: midnight UTC, or the last resume after a stop (`safety.baseline_at`), so that
-    a limit once hit doesn't hold for ever. `held` is the value of open positions by symbol, `waiting` that of entries
+    a limit once hit doesn't hold for ever. `hard_start_equity` is the same for the operator's maximum, which only a
+    global resume sets anew (None: as `day_start_equity`). `held` is the value of open positions by symbol, `waiting` that of entries
     that may still fill; `open_trades` counts trades that hold or wait.
     """
 
@@ -58,6 +59,13 @@ class RiskView:
     held: Mapping[str, Decimal] = field(default_factory=dict)
     waiting: Mapping[str, Decimal] = field(default_factory=dict)
     orders_last_minute: int = 0
+    hard_start_equity: Decimal | None = None
+
+    @property
+    def hard_loss_today(self) -> Decimal:
+        """What counts against the operator's daily maximum."""
+        start = self.day_start_equity if self.hard_start_equity is None else self.hard_start_equity
+        return max(start - self.equity, self.loss_today)
 
     @property
     def loss_today(self) -> Decimal:
@@ -230,13 +238,13 @@ CHECKS: tuple[Callable[[RiskView, Limits, datetime], Refused | None], ...] = (
 
 def check_hard_daily_loss(view: RiskView, hard: HardLimits) -> Refused | None:
     """Nothing that adds risk once the day lost the operator's maximum."""
-    if view.loss_today < hard.max_daily_loss:
+    if view.hard_loss_today < hard.max_daily_loss:
         return None
     return Refused(
         "hard_max_daily_loss",
-        f"Not sent: today's loss is {plain(cents(view.loss_today))}, the operator's maximum is "
+        f"Not sent: today's loss is {plain(cents(view.hard_loss_today))}, the operator's maximum is "
         f"{plain(hard.max_daily_loss)}. Only orders that close or protect are sent until tomorrow (UTC).",
-        plain(cents(view.loss_today)),
+        plain(cents(view.hard_loss_today)),
         plain(hard.max_daily_loss),
     )
 
@@ -327,71 +335,3 @@ def _price_refusal(order: Order, price: Decimal, last: Decimal) -> Refused:
         plain(price),
         plain(last),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedTrade:
-    """A trade's end, as the circuit breaker counts it; `pnl` is net, in quote currency."""
-
-    at: datetime
-    pnl: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerRules:
-    """When the circuit breaker trips; None = that rule is off.
-
-    Losses are counted within the window, not "in a row": a small win between two losses does not reset it.
-    """
-
-    window_seconds: int = 3600
-    max_losses: int | None = 5
-    max_loss_percent: Decimal | None = Decimal(10)
-    max_drawdown_percent: Decimal | None = Decimal(25)
-    pause_seconds: int = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerView:
-    """What the breaker looks at. `peak_equity` and `trades` count from `since`, the last reset, on."""
-
-    equity: Decimal
-    peak_equity: Decimal
-    trades: tuple[ClosedTrade, ...]
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """The breaker tripped: trading is to be paused until `until`, for this reason."""
-
-    rule: str
-    reason: str
-    figure: str
-    limit: str
-    until: datetime
-
-
-def circuit_breaker(view: BreakerView, rules: BreakerRules, now: datetime) -> Trip | None:
-    """Whether losses in the window, their sum, or the drawdown from the peak call for a pause."""
-    start = max(now - timedelta(seconds=rules.window_seconds), view.since)
-    recent = [trade.pnl for trade in view.trades if start < trade.at <= now]
-    losses = [pnl for pnl in recent if pnl < ZERO]
-    lost = max(-sum(recent, ZERO), ZERO)
-    minutes = rules.window_seconds // 60
-    peak = view.peak_equity
-    lost_percent = lost / (view.equity + lost) * HUNDRED if view.equity + lost > ZERO else HUNDRED if lost else ZERO
-    fallen = (peak - view.equity) / peak * HUNDRED if peak > ZERO else ZERO
-    found = (
-        ("breaker_losses", f"losses within {minutes} minutes", Decimal(len(losses)), rules.max_losses),
-        ("breaker_loss", f"percent lost within {minutes} minutes", cents(lost_percent), rules.max_loss_percent),
-        ("breaker_drawdown", "percent below the highest equity", cents(fallen), rules.max_drawdown_percent),
-    )
-    for rule, what, figure, limit in found:
-        if limit is not None and figure >= limit:
-            until = now + timedelta(seconds=rules.pause_seconds)
-            reason = (
-                f"{plain(figure)} {what}, the limit is {plain(Decimal(limit))}: no new trades for now, closing works"
-            )
-            return Trip(rule, reason, plain(figure), plain(Decimal(limit)), until)
-    return None
