@@ -1,0 +1,154 @@
+"""The listening side of the quote hub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import uuid
+from collections.abc import AsyncIterator, Collection, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+import structlog
+
+from modules.connections.feeds.conflation import join_quotes
+from modules.connections.feeds.hub_frames import LONGEST_FRAME, FeedStatus, decode_quote, decode_status
+from modules.domain.errors import InvalidInput
+from modules.domain.market import Quote
+from modules.domain.ports import Clock
+
+_log = structlog.get_logger(__name__)
+
+
+class QuoteClient:
+    """Listens to a hub, for ever: a `QuoteBoard`, and a stream of quotes for one consumer.
+
+    A consumer slower than the market gets merged quotes. Without a consumer only the board is kept.
+    """
+
+    def __init__(self, path: Path, clock: Clock, *, first_wait: float = 0.05, longest_wait: float = 1.0) -> None:
+        self._path = path
+        self._clock = clock
+        self._first_wait = first_wait
+        self._longest_wait = longest_wait
+        self._name = uuid.uuid4().hex
+        self._wanted: frozenset[str] = frozenset()
+        self._references: dict[str, Decimal] = {}
+        self._board: dict[str, Quote] = {}
+        self._pending: dict[str, Quote] = {}
+        self._consumed = False
+        self._news = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._heard_at: float | None = None
+        self._closed = False
+        self.status: FeedStatus | None = None
+        self.connections = 0
+
+    @property
+    def connected(self) -> bool:
+        """Is there a hub on the other side at this moment?"""
+        return self._writer is not None
+
+    def message_age(self) -> float | None:
+        """Seconds since the hub last said anything (it does so every second); None before the first time."""
+        return None if self._heard_at is None else self._clock.monotonic() - self._heard_at
+
+    def latest(self, symbol: str) -> Quote | None:
+        """The newest quote of a symbol that this process has seen; its `received_ms` tells how old it is."""
+        return self._board.get(symbol)
+
+    def want(self, symbols: Collection[str], references: Mapping[str, Decimal] | None = None) -> None:
+        """From now on these symbols. `references` are prices for a market that has none of its own (simulated)."""
+        wanted = frozenset(symbols)
+        if wanted == self._wanted and not references:
+            return
+        self._wanted = wanted
+        self._references.update(references or {})
+        for symbol in self._board.keys() - wanted:
+            del self._board[symbol]
+            self._pending.pop(symbol, None)
+        self._say()
+
+    async def start(self) -> None:
+        """Begin to connect, in the background."""
+        if self._task is None:
+            self._task = asyncio.create_task(self.run())
+
+    async def close(self) -> None:
+        """Hang up and end `quotes`."""
+        self._closed = True
+        self._news.set()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def quotes(self) -> AsyncIterator[Quote]:
+        """Quotes as they come, merged by symbol while the consumer is busy; until `close`."""
+        self._consumed = True
+        while not self._closed:
+            pending, self._pending = self._pending, {}
+            for quote in pending.values():
+                yield quote
+            if not self._pending:
+                self._news.clear()
+                await self._news.wait()
+
+    async def run(self) -> None:
+        """Connect, listen, and when the connection ends begin again; until cancelled."""
+        wait = self._first_wait
+        while True:
+            before = self._heard_at
+            try:
+                await self._listen()
+            except OSError as error:
+                _log.debug("hub_unreachable", path=str(self._path), reason=str(error))
+            finally:
+                self._writer = None
+            wait = self._first_wait if self._heard_at != before else min(wait * 2, self._longest_wait)
+            await asyncio.sleep(wait * (0.5 + random.random() / 2))  # noqa: S311 - spreads reconnects
+
+    async def _listen(self) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(self._path), limit=LONGEST_FRAME)
+        self._writer = writer
+        self.connections += 1
+        try:
+            self._say()
+            while line := await reader.readline():
+                self._hear(line)
+        except ValueError as error:  # a line beyond the limit
+            _log.warning("hub_not_understood", reason=str(error))
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def _say(self) -> None:
+        if self._writer is not None:
+            prices = {symbol: str(price) for symbol, price in self._references.items() if symbol in self._wanted}
+            said = {"client": self._name, "want": sorted(self._wanted), "prices": prices}
+            self._writer.write(orjson.dumps(said) + b"\n")
+
+    def _hear(self, line: bytes) -> None:
+        self._heard_at = self._clock.monotonic()
+        try:
+            said = orjson.loads(line)
+            if isinstance(said, list):
+                self._take(decode_quote(said))
+            else:
+                self.status = decode_status(said)
+        except (ValueError, InvalidInput) as error:
+            _log.warning("hub_not_understood", reason=str(error)[:120])
+
+    def _take(self, quote: Quote) -> None:
+        if quote.symbol not in self._wanted:
+            return
+        self._board[quote.symbol] = quote
+        if self._consumed:
+            earlier = self._pending.get(quote.symbol)
+            self._pending[quote.symbol] = quote if earlier is None else join_quotes(earlier, quote)
+            self._news.set()
