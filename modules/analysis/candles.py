@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Self, overload
 
 import numpy as np
@@ -29,6 +30,20 @@ class Bar:
     low: float
     close: float
     volume: float
+
+    def refuse_impossible(self) -> None:
+        """Raise ValueError naming the field for values that no candle can have (see `Candles.checked`)."""
+        for name in VALUE_COLUMNS:
+            value = getattr(self, name)
+            if not isfinite(value):
+                raise ValueError(f"{name}: is not a finite number: {value}")
+            if value < 0 or (value == 0 and name != "volume"):
+                raise ValueError(f"{name}: {value} is out of range")
+        if self.high < self.low:
+            raise ValueError(f"high: lies below the low: {self.high} < {self.low}")
+        for name, value in (("open", self.open), ("close", self.close)):
+            if not self.low <= value <= self.high:
+                raise ValueError(f"{name}: lies outside [low, high]: {value} not in [{self.low}, {self.high}]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from modules.analysis.structure.layout import (
     STRAT_REVERSAL,
     Memory,
     Now,
-    Records,
+    Record,
 )
 from modules.analysis.structure.standing import in_atr, new_object, set_prices, stand
 
@@ -24,7 +24,7 @@ from modules.analysis.structure.standing import in_atr, new_object, set_prices, 
 @kernel(inline=True)
 def remember(memory: Memory, now: Now) -> None:
     """Put the bar into the ring of past bars, with its buying pressure (close location times volume)."""
-    past = memory.ring[now.index & memory.core["choices"]["ring_mask"]]
+    past = memory.ring[now.at & memory.core["choices"]["ring_mask"]]
     past["open"] = now.open
     past["high"] = now.high
     past["low"] = now.low
@@ -57,32 +57,32 @@ def next_atr(memory: Memory, high: float, low: float) -> float:
             state["atr"] = state["true_range_sum"] / period
     else:
         state["atr"] = (state["atr"] * (period - 1) + true_range) / period
-    return state["atr"]
+    return float(state["atr"])
 
 
 @kernel(inline=True)
-def _measure_volume(memory: Memory, now: Now, row: Records) -> None:
+def _measure_volume(memory: Memory, now: Now, row: Record) -> None:
     """Volume against the `flow_window` bars before, and the money flow of the window that ends here.
 
     The sums are taken afresh from the window each time, so nothing drifts and only the window counts.
     """
     window = memory.core["choices"]["flow_window"]
     mask = memory.core["choices"]["ring_mask"]
-    oldest = memory.ring[(now.index - window) & mask]["volume"]
+    oldest = memory.ring[(now.at - window) & mask]["volume"]
     shift = 0.0
     squares = 0.0
     volumes = now.volume
-    pressure = memory.ring[now.index & mask]["pressure"]
-    for back in range(now.index - window + 1, now.index):
+    pressure = memory.ring[now.at & mask]["pressure"]
+    for back in range(now.at - window + 1, now.at):
         past = memory.ring[back & mask]
         volumes += past["volume"]
         pressure += past["pressure"]
         shift += past["volume"] - oldest
         squares += (past["volume"] - oldest) ** 2
     if volumes > 0.0:
-        memory.ring[now.index & mask]["money_flow"] = pressure / volumes
+        memory.ring[now.at & mask]["money_flow"] = pressure / volumes
         row["money_flow"] = pressure / volumes
-    if now.index < window:
+    if now.at < window:
         return
     mean = oldest + shift / window
     variance = (squares - shift * shift / window) / window
@@ -93,7 +93,7 @@ def _measure_volume(memory: Memory, now: Now, row: Records) -> None:
 
 
 @kernel
-def _effort_against_result(memory: Memory, now: Now, row: Records, moved: float) -> None:
+def _effort_against_result(memory: Memory, now: Now, row: Record, moved: float) -> None:
     """An unusual volume either drove the price (impulse) or was taken up by the other side (absorption)."""
     choices = memory.core["choices"]
     if np.isnan(row["volume_z"]) or np.isnan(row["result"]) or row["volume_z"] < choices["volume_z"]:
@@ -110,7 +110,7 @@ def _effort_against_result(memory: Memory, now: Now, row: Records, moved: float)
         direction = 1 if location > 0.0 else -1
         row["absorption"] = direction
     if kind >= 0:
-        slot = new_object(memory, kind, direction, now.index, now.index)
+        slot = new_object(memory, kind, direction, now.at, now.at)
         set_prices(memory, slot, now.low, now.high, now.close)
         memory.objects[slot]["strength"] = row["volume_z"]
         stop = now.low if direction > 0 else now.high
@@ -118,18 +118,18 @@ def _effort_against_result(memory: Memory, now: Now, row: Records, moved: float)
 
 
 @kernel(inline=True)
-def read_flow(memory: Memory, now: Now, row: Records) -> None:
+def read_flow(memory: Memory, now: Now, row: Record) -> None:
     """Volume z-score, effort, result and money flow of the bar, and the events they make."""
-    if now.index < memory.core["choices"]["flow_window"] - 1:
+    if now.at < memory.core["choices"]["flow_window"] - 1:
         return
     _measure_volume(memory, now, row)
-    moved = now.close - memory.ring[(now.index - 1) & memory.core["choices"]["ring_mask"]]["close"]
+    moved = now.close - memory.ring[(now.at - 1) & memory.core["choices"]["ring_mask"]]["close"]
     row["result"] = in_atr(abs(moved), now.atr_before)
     _effort_against_result(memory, now, row, moved)
 
 
 @kernel(inline=True)
-def read_displacement(memory: Memory, now: Now, row: Records) -> None:
+def read_displacement(memory: Memory, now: Now, row: Record) -> None:
     """A candle whose body is large against the ATR of the bar before and against its own range."""
     choices = memory.core["choices"]
     body = now.close - now.open
@@ -142,21 +142,21 @@ def read_displacement(memory: Memory, now: Now, row: Records) -> None:
         return
     direction = 1 if body > 0.0 else -1
     row["displacement"] = direction
-    memory.core["sides"][0 if direction > 0 else 1]["push_index"] = now.index
-    slot = new_object(memory, DISPLACEMENT, direction, now.index, now.index)
+    memory.core["sides"][0 if direction > 0 else 1]["push_index"] = now.at
+    slot = new_object(memory, DISPLACEMENT, direction, now.at, now.at)
     set_prices(memory, slot, min(now.open, now.close), max(now.open, now.close), now.open + body / 2.0)
     memory.objects[slot]["strength"] = size / now.atr_before
     stand(memory, ON_EVENTS, direction, slot, now.open, now.open)
 
 
 @kernel(inline=True)
-def read_gap(memory: Memory, now: Now, row: Records) -> None:
+def read_gap(memory: Memory, now: Now, row: Record) -> None:
     """Fair value gap: three bars whose outer two do not overlap, the middle one pointing the way of the gap."""
     if now.run < 3:
         return
     mask = memory.core["choices"]["ring_mask"]
-    first = memory.ring[(now.index - 2) & mask]
-    middle = memory.ring[(now.index - 1) & mask]
+    first = memory.ring[(now.at - 2) & mask]
+    middle = memory.ring[(now.at - 1) & mask]
     direction = 0
     low = 0.0
     high = 0.0
@@ -171,8 +171,8 @@ def read_gap(memory: Memory, now: Now, row: Records) -> None:
     if smallest > 0.0 and not strength >= smallest:
         return
     row["fvg"] = direction
-    memory.core["sides"][0 if direction > 0 else 1]["gap_index"] = now.index - 1
-    slot = new_object(memory, FVG, direction, now.index - 1, now.index)
+    memory.core["sides"][0 if direction > 0 else 1]["gap_index"] = now.at - 1
+    slot = new_object(memory, FVG, direction, now.at - 1, now.at)
     set_prices(memory, slot, low, high, low + (high - low) / 2.0)
     memory.objects[slot]["strength"] = strength
     if direction > 0:
@@ -182,7 +182,7 @@ def read_gap(memory: Memory, now: Now, row: Records) -> None:
 
 
 @kernel(inline=True)
-def _strat_type(now: Now, before: Records) -> int:
+def _strat_type(now: Now, before: Record) -> int:
     """1 inside, 2 takes out the high only, -2 the low only, 3 both sides of the bar before."""
     above = now.high > before["high"]
     below = now.low < before["low"]
@@ -196,13 +196,13 @@ def _strat_type(now: Now, before: Records) -> int:
 
 
 @kernel(inline=True)
-def read_strat(memory: Memory, now: Now, row: Records) -> None:
+def read_strat(memory: Memory, now: Now, row: Record) -> None:
     """STRAT bar type, and the 2-1-2: a directional bar, an inside bar, and the break of the inside bar."""
     state = memory.core["state"]
     two_back, one_back = state["strat_2"], state["strat_1"]
     present = 0
     if now.run >= 2:
-        present = _strat_type(now, memory.ring[(now.index - 1) & memory.core["choices"]["ring_mask"]])
+        present = _strat_type(now, memory.ring[(now.at - 1) & memory.core["choices"]["ring_mask"]])
     row["strat"] = present
     state["strat_2"] = one_back if now.run >= 2 else 0
     state["strat_1"] = present
@@ -214,10 +214,10 @@ def read_strat(memory: Memory, now: Now, row: Records) -> None:
         row["strat_continuation"] = direction
     else:
         row["strat_reversal"] = direction
-    inside = memory.ring[(now.index - 1) & memory.core["choices"]["ring_mask"]]
+    inside = memory.ring[(now.at - 1) & memory.core["choices"]["ring_mask"]]
     trigger = inside["high"] if direction > 0 else inside["low"]
     stop = inside["low"] if direction > 0 else inside["high"]
-    slot = new_object(memory, kind, direction, now.index - 1, now.index)
+    slot = new_object(memory, kind, direction, now.at - 1, now.at)
     set_prices(memory, slot, inside["low"], inside["high"], trigger)
     memory.objects[slot]["strength"] = in_atr(abs(now.close - trigger), now.atr)
     stand(memory, ON_EVENTS, direction, slot, stop, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from modules.analysis.compiled import kernel
-from modules.analysis.structure.layout import BOS, CHOCH, ON_BLOCKS, ON_BREAKS, ORDER_BLOCK, Memory, Now, Records
+from modules.analysis.structure.layout import BOS, CHOCH, ON_BLOCKS, ON_BREAKS, ORDER_BLOCK, Memory, Now, Record
 from modules.analysis.structure.standing import in_atr, new_object, set_prices, stand
 from modules.analysis.structure.swings import extend_leg, way_of_bar
 
@@ -20,11 +20,11 @@ def _breaks(memory: Memory, now: Now, number: int) -> bool:
     probe = now.close
     if memory.core["choices"]["wick_breaks"] == 1:
         probe = now.high if sign > 0 else now.low
-    return sign * probe > sign * side["level"]
+    return bool(sign * probe > sign * side["level"])
 
 
 @kernel
-def _leave_block(memory: Memory, now: Now, number: int, cause: int, row: Records) -> None:
+def _leave_block(memory: Memory, now: Now, number: int, cause: int, row: Record) -> None:
     """Order block: the farthest candle between the broken swing and the break, from which the leg set out.
 
     It is validated (label 1) when that leg left a fair value gap or holds a displacement candle.
@@ -34,7 +34,7 @@ def _leave_block(memory: Memory, now: Now, number: int, cause: int, row: Records
     if side["block_index"] == side["leg_index"]:
         return
     side["block_index"] = side["leg_index"]
-    slot = new_object(memory, ORDER_BLOCK, sign, side["leg_index"], now.index)
+    slot = new_object(memory, ORDER_BLOCK, sign, side["leg_index"], now.at)
     low = min(side["leg_far"], side["leg_near"])
     high = max(side["leg_far"], side["leg_near"])
     set_prices(memory, slot, low, high, low + (high - low) / 2.0)
@@ -48,7 +48,7 @@ def _leave_block(memory: Memory, now: Now, number: int, cause: int, row: Records
 
 
 @kernel
-def _break_level(memory: Memory, now: Now, number: int, row: Records) -> None:
+def _break_level(memory: Memory, now: Now, number: int, row: Record) -> None:
     """Break of structure with the trend, change of character against it; it stands until a close beyond its origin."""
     sign = 1 - 2 * number
     state = memory.core["state"]
@@ -56,7 +56,7 @@ def _break_level(memory: Memory, now: Now, number: int, row: Records) -> None:
     side["crossed"] = 1
     against = state["trend"] == -sign
     state["trend"] = sign
-    slot = new_object(memory, CHOCH if against else BOS, sign, side["index"], now.index)
+    slot = new_object(memory, CHOCH if against else BOS, sign, side["index"], now.at)
     low = min(side["level"], side["leg_far"])
     high = max(side["level"], side["leg_far"])
     set_prices(memory, slot, low, high, side["level"])
@@ -72,12 +72,12 @@ def _break_level(memory: Memory, now: Now, number: int, row: Records) -> None:
 
 
 @kernel(inline=True)
-def read_breaks(memory: Memory, now: Now, row: Records) -> None:
+def read_breaks(memory: Memory, now: Now, row: Record) -> None:
     """Break the latest swing high, the latest swing low, or (by wicks) both in the order the bar took them."""
     up = _breaks(memory, now, 0)
     down = _breaks(memory, now, 1)
     if up and down:
-        way = way_of_bar(memory, now.index)
+        way = way_of_bar(memory, now.at)
         if way == 0:
             return
         first = 1 if way > 0 else 0
@@ -90,7 +90,7 @@ def read_breaks(memory: Memory, now: Now, row: Records) -> None:
 
 
 @kernel(inline=True)
-def read_range(memory: Memory, now: Now, row: Records) -> None:
+def read_range(memory: Memory, now: Now, row: Record) -> None:
     """Extend the legs by this bar and place the close and the pullback within the dealing range."""
     state = memory.core["state"]
     high = memory.core["sides"][0]
@@ -101,9 +101,9 @@ def read_range(memory: Memory, now: Now, row: Records) -> None:
     row["swing_high_index"] = high["index"]
     row["swing_low_index"] = low["index"]
     if high["slot"] >= 0:
-        extend_leg(high, 1, now.index, now.high, now.low)
+        extend_leg(high, 1, now.at, now.high, now.low)
     if low["slot"] >= 0:
-        extend_leg(low, -1, now.index, now.high, now.low)
+        extend_leg(low, -1, now.at, now.high, now.low)
     span = high["level"] - low["level"]
     if not span > 0.0:
         return
@@ -123,7 +123,7 @@ def read_range(memory: Memory, now: Now, row: Records) -> None:
 
 
 @kernel(inline=True)
-def blank(row: Records) -> None:
+def blank(row: Record) -> None:
     """A row that says nothing yet."""
     row["swing_high"] = np.nan
     row["swing_low"] = np.nan

@@ -16,6 +16,9 @@ from modules.analysis.structure.settings import Settings
 
 Records = npt.NDArray[np.void]
 
+Record = Any
+"""One row of a structured array, read and written by field; numpy has no static type for it."""
+
 # Kinds of objects.
 SWING = 0
 BOS = 1
@@ -60,7 +63,7 @@ OBJECTS_PER_BAR = 2 * STANDING_CAP + 32
 """No bar can make more objects than this: every order block fails at once, and one of each other kind."""
 
 LIVE_TABLE = 2048
-"""Objects a live reader keeps: all that can stand at once (14 x 64), and the latest that do not."""
+"""Rows of a live reader's table: all objects that can stand at once (14 x 64), and room for those that no longer do."""
 
 OBJECT = np.dtype(
     [
@@ -240,9 +243,9 @@ class Memory(NamedTuple):
 
 
 class Now(NamedTuple):
-    """The bar being read, with what was measured on it. `run` counts bars since the last hole, this one included."""
+    """The bar being read (number `at`), with what was measured on it. `run` counts bars since the last hole, this one included."""
 
-    index: int
+    at: int
     open: float
     high: float
     low: float

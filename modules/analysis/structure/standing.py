@@ -27,7 +27,7 @@ from modules.analysis.structure.layout import (
     SWEPT,
     Memory,
     Now,
-    Records,
+    Record,
 )
 
 
@@ -56,7 +56,7 @@ def new_object(memory: Memory, kind: int, direction: int, formed: int, confirmed
     row["related"] = -1
     state["objects"] = slot + 1
     state["next_id"] += 1
-    return slot
+    return int(slot)
 
 
 @kernel(inline=True)
@@ -77,7 +77,7 @@ def in_atr(distance: float, atr: float) -> float:
 
 
 @kernel(inline=True)
-def copy_entry(old: Records, new: Records) -> None:
+def copy_entry(old: Record, new: Record) -> None:
     """Move one entry of a list to another place of it."""
     new["trigger"] = old["trigger"]
     new["middle"] = old["middle"]
@@ -133,7 +133,7 @@ def stand(memory: Memory, category: int, sign: int, slot: int, near: float, far:
     entry["pooled"] = 0
     standing["count"] += 1
     standing["guard"] = memory.core["entries"][number, standing["count"] - 1]["trigger"]
-    return place
+    return int(place)
 
 
 @kernel(inline=True)
@@ -151,10 +151,10 @@ def _ended(memory: Memory, category: int, sign: int, now: Now, far: float) -> bo
 
 
 @kernel
-def _finish(memory: Memory, category: int, sign: int, entry: Records, now: Now) -> None:
+def _finish(memory: Memory, category: int, sign: int, entry: Record, now: Now) -> None:
     """Write down why an object ended, and what follows from it."""
     row = memory.objects[entry["slot"]]
-    row["ended"] = now.index
+    row["ended"] = now.at
     row["cause"] = BROKEN
     if category == ON_GAPS:
         row["cause"] = FILLED
@@ -170,7 +170,7 @@ def _make_breaker(memory: Memory, block: int, now: Now) -> None:
     """A failed order block is met from its other side: support becomes resistance and the reverse."""
     old = memory.objects[block]
     direction = -old["direction"]
-    slot = new_object(memory, BREAKER_BLOCK, direction, old["formed"], now.index)
+    slot = new_object(memory, BREAKER_BLOCK, direction, old["formed"], now.at)
     set_prices(memory, slot, old["low"], old["high"], old["price"])
     memory.objects[slot]["related"] = old["id"]
     memory.objects[slot]["strength"] = old["strength"]
@@ -181,7 +181,7 @@ def _make_breaker(memory: Memory, block: int, now: Now) -> None:
 
 
 @kernel
-def _note_sweep(memory: Memory, category: int, sign: int, entry: Records, identity: int) -> None:
+def _note_sweep(memory: Memory, category: int, sign: int, entry: Record, identity: int) -> None:
     """Remember what the bar swept on one side: the farthest level, how many swings, and a pool if there is one."""
     side = memory.core["sides"][1 if sign > 0 else 0]
     farther = np.isnan(side["swept_price"]) or sign * entry["far"] < sign * side["swept_price"]
@@ -198,16 +198,16 @@ def _note_sweep(memory: Memory, category: int, sign: int, entry: Records, identi
 
 
 @kernel
-def _advance_entry(memory: Memory, category: int, sign: int, entry: Records, now: Now) -> bool:
+def _advance_entry(memory: Memory, category: int, sign: int, entry: Record, now: Now) -> bool:
     """Let the bar touch, mitigate and end one entry it reached; True while it stands."""
     reached = sign * (now.low if sign > 0 else now.high)
     row = memory.objects[entry["slot"]]
     if entry["stage"] == 0:
-        row["touched"] = now.index
+        row["touched"] = now.at
         entry["stage"] = 1
         entry["trigger"] = sign * entry["middle"]
     if entry["stage"] == 1 and reached <= entry["trigger"]:
-        row["mitigated"] = now.index
+        row["mitigated"] = now.at
         entry["stage"] = 2
         entry["trigger"] = sign * entry["far"]
     if entry["stage"] == 2 and _ended(memory, category, sign, now, entry["far"]):
@@ -229,7 +229,7 @@ def _sink(memory: Memory, number: int, place: int) -> int:
 
 
 @kernel
-def _swap(one: Records, other: Records) -> None:
+def _swap(one: Record, other: Record) -> None:
     one["trigger"], other["trigger"] = other["trigger"], one["trigger"]
     one["middle"], other["middle"] = other["middle"], one["middle"]
     one["far"], other["far"] = other["far"], one["far"]

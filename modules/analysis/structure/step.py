@@ -6,9 +6,11 @@ from modules.analysis.candles import Floats, Integers
 from modules.analysis.compiled import kernel
 from modules.analysis.structure.bars import next_atr, read_displacement, read_flow, read_gap, read_strat, remember
 from modules.analysis.structure.breaks import blank, read_breaks, read_range
-from modules.analysis.structure.layout import OBJECTS_PER_BAR, Memory, Now, Records
+from modules.analysis.structure.layout import OBJECTS_PER_BAR, Memory, Now, Record, Records
 from modules.analysis.structure.standing import advance_standing
 from modules.analysis.structure.swings import read_sweeps, read_swings
+
+Prices = tuple[Floats, Floats, Floats, Floats, Floats]
 
 
 @kernel(inline=True)
@@ -21,11 +23,11 @@ def _contiguous(memory: Memory, stamp: int, timeframe: int) -> int:
     else:
         state["run"] = 1
     state["last_stamp"] = stamp
-    return state["run"]
+    return int(state["run"])
 
 
 @kernel(inline=True)
-def step(memory: Memory, now: Now, row: Records) -> None:
+def step(memory: Memory, now: Now, row: Record) -> None:
     """Read one bar: first what it does to what stands, then what it adds, then where it leaves the price."""
     blank(row)
     row["atr"] = now.atr
@@ -46,7 +48,7 @@ def step(memory: Memory, now: Now, row: Records) -> None:
 def run(
     table: Memory,
     timestamp: Integers,
-    prices: tuple[Floats, Floats, Floats, Floats, Floats],
+    prices: Prices,
     timeframe: int,
     start: int,
     rows: Records,

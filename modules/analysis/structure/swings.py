@@ -17,17 +17,17 @@ from modules.analysis.structure.layout import (
     SWING,
     Memory,
     Now,
-    Records,
+    Record,
 )
 from modules.analysis.structure.standing import in_atr, new_object, remove_entry, set_prices, stand
 
 
 @kernel(inline=True)
-def _reach(past: Records, sign: int) -> float:
+def _reach(past: Record, sign: int) -> float:
     """How far a bar reached on one side, signed so that farther is larger."""
     if sign > 0:
-        return past["high"]
-    return -past["low"]
+        return float(past["high"])
+    return -float(past["low"])
 
 
 @kernel(inline=True)
@@ -75,13 +75,13 @@ def _restart_leg(memory: Memory, now: Now, number: int) -> None:
     side["leg_far"] = np.nan
     side["leg_near"] = np.nan
     side["leg_index"] = -1
-    for index in range(side["index"] + 1, now.index):
+    for index in range(side["index"] + 1, now.at):
         past = memory.ring[index & mask]
         extend_leg(side, sign, index, past["high"], past["low"])
 
 
 @kernel(inline=True)
-def extend_leg(side: Records, sign: int, index: int, high: float, low: float) -> None:
+def extend_leg(side: Record, sign: int, index: int, high: float, low: float) -> None:
     """Let one more bar be the farthest since the swing of this side (the later of equals)."""
     far = low if sign > 0 else high
     if side["leg_index"] < 0 or sign * far <= sign * side["leg_far"]:
@@ -100,11 +100,11 @@ def _join_pool(memory: Memory, now: Now, sign: int, level: float) -> bool:
         old = memory.objects[old_slot]
         if abs(old["price"] - level) > tolerance:
             continue
-        old["ended"] = now.index
-        old["superseded"] = now.index
+        old["ended"] = now.at
+        old["superseded"] = now.at
         old["cause"] = SUPERSEDED
         remove_entry(memory, number, place)
-        slot = new_object(memory, POOL, sign, old["formed"], now.index)
+        slot = new_object(memory, POOL, sign, old["formed"], now.at)
         count = old["count"] + 1
         mean = old["price"] + (level - old["price"]) / count
         set_prices(memory, slot, min(old["low"], level), max(old["high"], level), mean)
@@ -125,7 +125,7 @@ def _stand_pool(memory: Memory, slot: int, sign: int) -> None:
 
 
 @kernel
-def _gather(memory: Memory, now: Now, sign: int, level: float, row: Records) -> bool:
+def _gather(memory: Memory, now: Now, sign: int, level: float, row: Record) -> bool:
     """Liquidity pool: an unswept swing of the same side within the tolerance of the new one makes a pool.
 
     True when the new swing now belongs to a pool.
@@ -141,7 +141,7 @@ def _gather(memory: Memory, now: Now, sign: int, level: float, row: Records) -> 
         if entry["pooled"] == 0 and abs(entry["far"] - level) <= tolerance:
             entry["pooled"] = 1
             other = memory.objects[entry["slot"]]
-            slot = new_object(memory, POOL, sign, other["formed"], now.index)
+            slot = new_object(memory, POOL, sign, other["formed"], now.at)
             low = min(other["price"], level)
             high = max(other["price"], level)
             set_prices(memory, slot, low, high, low + (high - low) / 2.0)
@@ -158,7 +158,7 @@ def _gather(memory: Memory, now: Now, sign: int, level: float, row: Records) -> 
 
 
 @kernel
-def _diverge(memory: Memory, now: Now, number: int, row: Records) -> None:
+def _diverge(memory: Memory, now: Now, number: int, row: Record) -> None:
     """Money-flow divergence: the swing went farther than the one before, the money flow did not."""
     sign = 1 - 2 * number
     side = memory.core["sides"][number]
@@ -167,7 +167,7 @@ def _diverge(memory: Memory, now: Now, number: int, row: Records) -> None:
     if not (sign * side["level"] > sign * side["before_level"] and sign * side["flow"] < sign * side["before_flow"]):
         return
     row["divergence"] = -sign
-    slot = new_object(memory, FLOW_DIVERGENCE, -sign, side["index"], now.index)
+    slot = new_object(memory, FLOW_DIVERGENCE, -sign, side["index"], now.at)
     low = min(side["level"], side["before_level"])
     high = max(side["level"], side["before_level"])
     set_prices(memory, slot, low, high, side["level"])
@@ -184,13 +184,13 @@ def _redraw_range(memory: Memory, now: Now, sign: int) -> None:
     low = memory.core["sides"][1]
     if state["range_slot"] >= 0:
         old = memory.objects[state["range_slot"]]
-        old["ended"] = now.index
-        old["superseded"] = now.index
+        old["ended"] = now.at
+        old["superseded"] = now.at
         old["cause"] = SUPERSEDED
         state["range_slot"] = -1
     if not high["level"] > low["level"]:
         return
-    slot = new_object(memory, DEALING_RANGE, sign, min(high["index"], low["index"]), now.index)
+    slot = new_object(memory, DEALING_RANGE, sign, min(high["index"], low["index"]), now.at)
     set_prices(memory, slot, low["level"], high["level"], low["level"] + (high["level"] - low["level"]) / 2.0)
     memory.objects[slot]["strength"] = in_atr(high["level"] - low["level"], now.atr)
     state["range_slot"] = slot
@@ -203,7 +203,7 @@ def _enter_swing(memory: Memory, now: Now, number: int, candidate: int, level: f
     state = memory.core["state"]
     side = memory.core["sides"][number]
     if state["last_side"] == sign:
-        memory.objects[side["slot"]]["superseded"] = now.index
+        memory.objects[side["slot"]]["superseded"] = now.at
     else:
         side["before_level"] = side["level"]
         side["before_flow"] = side["flow"]
@@ -212,7 +212,7 @@ def _enter_swing(memory: Memory, now: Now, number: int, candidate: int, level: f
     side["index"] = candidate
     side["crossed"] = 0
     side["flow"] = memory.ring[candidate & memory.core["choices"]["ring_mask"]]["money_flow"]
-    slot = new_object(memory, SWING, sign, candidate, now.index)
+    slot = new_object(memory, SWING, sign, candidate, now.at)
     set_prices(memory, slot, level, level, level)
     side["slot"] = slot
     swing = memory.objects[slot]
@@ -223,14 +223,14 @@ def _enter_swing(memory: Memory, now: Now, number: int, candidate: int, level: f
 
 
 @kernel
-def _take_swing(memory: Memory, now: Now, number: int, row: Records) -> None:
+def _take_swing(memory: Memory, now: Now, number: int, row: Record) -> None:
     """Accept a pivot as a swing unless a farther one of the same side came last, and draw the consequences.
 
     Swings alternate: of several highs without a low between them the highest counts (the first of equals). A higher
     one that comes later supersedes the earlier from the bar on which it is known.
     """
     sign = 1 - 2 * number
-    candidate = now.index - memory.core["choices"]["swing_length"]
+    candidate = now.at - memory.core["choices"]["swing_length"]
     past = memory.ring[candidate & memory.core["choices"]["ring_mask"]]
     level = past["high"] if sign > 0 else past["low"]
     side = memory.core["sides"][number]
@@ -252,12 +252,12 @@ def _take_swing(memory: Memory, now: Now, number: int, row: Records) -> None:
 
 
 @kernel(inline=True)
-def read_swings(memory: Memory, now: Now, row: Records) -> None:
+def read_swings(memory: Memory, now: Now, row: Record) -> None:
     """Confirm the bar `swing_length` bars ago as a swing high, a swing low, or both in the order it made them."""
-    high = is_swing(memory, now.index, 1)
-    low = is_swing(memory, now.index, -1)
+    high = is_swing(memory, now.at, 1)
+    low = is_swing(memory, now.at, -1)
     if high and low:
-        way = way_of_bar(memory, now.index - memory.core["choices"]["swing_length"])
+        way = way_of_bar(memory, now.at - memory.core["choices"]["swing_length"])
         if way == 0:
             return
         first = 1 if way > 0 else 0
@@ -270,7 +270,7 @@ def read_swings(memory: Memory, now: Now, row: Records) -> None:
 
 
 @kernel(inline=True)
-def read_sweeps(memory: Memory, now: Now, row: Records) -> None:
+def read_sweeps(memory: Memory, now: Now, row: Record) -> None:
     """Liquidity sweep: a wick took swings or a pool and the bar closed back; it stands until a close beyond the wick."""
     for number in range(2):
         side = memory.core["sides"][number]
@@ -278,7 +278,7 @@ def read_sweeps(memory: Memory, now: Now, row: Records) -> None:
             continue
         sign = 1 - 2 * number
         edge = now.high if sign > 0 else now.low
-        slot = new_object(memory, SWEEP, -sign, now.index, now.index)
+        slot = new_object(memory, SWEEP, -sign, now.at, now.at)
         set_prices(memory, slot, min(edge, side["swept_price"]), max(edge, side["swept_price"]), side["swept_price"])
         sweep = memory.objects[slot]
         sweep["strength"] = in_atr(abs(edge - side["swept_price"]), now.atr)
