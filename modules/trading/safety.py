@@ -307,19 +307,19 @@ def _sentence(holds: Effective) -> str:
 
 
 def flatten_requests(
-    holds: Effective, positions: Iterable[Position], plans: Iterable[Plan], *, occasion: str, now: datetime
+    holds: Effective, positions: Iterable[Position], plans: Iterable[Plan], *, order_id: str, now: datetime
 ) -> tuple[OrderRequest, ...]:
     """The wishes that close everything: waiting entries are cancelled first, then every open position is closed.
 
-    `occasion` is one id per flatten, so that asking twice asks once.
+    `order_id` names the occasion, one per flatten, so that asking twice asks once.
     """
     cancels = [
-        _flattening(f"{occasion}:cancel:{plan.id}", plan, RequestKind.CANCEL_ENTRIES, holds=holds, now=now)
+        _flattening(f"{order_id}:cancel:{plan.id}", plan, RequestKind.CANCEL_ENTRIES, holds=holds, now=now)
         for plan in plans
         if plan.status is PlanStatus.OPEN
     ]
     closings = [
-        _flattening(f"{occasion}:close:{position.plan_id}", position, RequestKind.CLOSE, holds=holds, now=now)
+        _flattening(f"{order_id}:close:{position.plan_id}", position, RequestKind.CLOSE, holds=holds, now=now)
         for position in positions
         if position.status is PositionStatus.OPEN
     ]
