@@ -254,7 +254,7 @@ def _entry_price(signal: Signal, quote: Quote) -> Decimal | None:
     nearest = max(signal.entries) if signal.side.sign > 0 else min(signal.entries)
     bar = (float(quote.open), float(quote.high), float(quote.low))
     filled = target_fill(-signal.side.sign, float(nearest), *bar)
-    return None if filled != filled else from_float(filled)  # noqa: PLR0124 - NaN is the only number unlike itself
+    return None if filled != filled else from_float(filled)
 
 
 def _touched(signal: Signal, target: Decimal, quote: Quote) -> bool:

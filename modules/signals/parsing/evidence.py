@@ -20,6 +20,7 @@ _SURE_SYMBOL = 5
 _PAIR = 9
 _PROSE = 25
 _OPENING = 25
+_SHORT_REPLY = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ def _is_prose(reading: Reading, draft: Draft) -> bool:
     """Running text about a market rather than a call: many plain words or conditions, few labelled prices."""
     if draft.labelled >= 3:
         return False
+    if reading.conditional:
+        return True
     doubts = reading.parts[p.CONDITION] + reading.parts[p.LEVEL] + 2 * reading.questions
     if draft.labelled == 2:
         return reading.unknown_words > 60 and doubts > 6
@@ -115,6 +118,8 @@ def _is_prose(reading: Reading, draft: Draft) -> bool:
 def _update(reading: Reading, updates: list[Update], symbol: Found | None, symbols: list[Found]) -> Evidence:
     known = symbol is not None and symbol.weight >= _SURE_SYMBOL
     for update in updates:
+        if update.strength < 3 and (reading.questions or reading.conditional or (not known and reading.unknown_words > _SHORT_REPLY and update.token.start > _OPENING)):
+            continue
         if reading.unknown_words > (_PROSE if update.strength >= 3 or update.token.start < _OPENING else _PROSE // 2 + 2):
             continue
         if update.what is None:

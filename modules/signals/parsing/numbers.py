@@ -25,8 +25,41 @@ class Separators:
     point_thousands: bool = False
 
 
-def settle_separators(tokens: list[Token]) -> Separators:
-    """Decide from the numbers that can be read in one way only."""
+def join_spaced(tokens: list[Token]) -> list[Token]:
+    """Join thousands written with a space ("64 000"), where the two parts cannot be two prices beside each other."""
+    sure = _joined(tokens, 4)
+    return tokens if len(sure) == len(tokens) else _joined(tokens, 1)
+
+
+def _joined(tokens: list[Token], least_ratio: int) -> list[Token]:
+    result: list[Token] = []
+    for token in tokens:
+        before = result[-1] if result else None
+        if before is not None and _continues(before, token, result, least_ratio):
+            joined = Token(T.NUMBER, before.text + token.text, before.start, token.end)
+            joined.measure, joined.glued = token.measure, before.glued
+            result[-1] = joined
+        else:
+            result.append(token)
+    return result
+
+
+def _continues(before: Token, token: Token, result: list[Token], least_ratio: int) -> bool:
+    if token.type is not T.NUMBER or before.type is not T.NUMBER or token.start != before.end + 1:
+        return False
+    whole = token.text.partition(",")[0].partition(".")[0]
+    if len(whole) != 3 or not before.text.isdigit() or len(before.text) > 3 or before.text[0] == "0" or before.measure is not N.PRICE:
+        return False
+    if whole[0] == "0":
+        return True
+    labelled = len(result) > 1 and result[-2].type is T.WORD
+    if len(before.text) == 1 and (labelled or before.glued):
+        return False
+    return len(before.text) < 3 and int(whole) > least_ratio * int(before.text)
+
+
+def settle_separators(tokens: list[Token], floor: Decimal | None = None) -> Separators:
+    """Decide from the numbers that can be read in one way only. `floor` is a price the symbol has been above for years."""
     comma_decimal = comma_thousands = point_decimal = point_thousands = 0
     for token in tokens:
         if token.type is not T.NUMBER or token.measure is not N.PRICE:
@@ -45,7 +78,15 @@ def settle_separators(tokens: list[Token]) -> Separators:
             point_decimal += 1
         elif points > 1 and _THOUSANDS.fullmatch(text):
             point_thousands += 1
+    if floor is not None and not point_thousands + point_decimal:
+        point_thousands = _below(tokens, floor)
     return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal)
+
+
+def _below(tokens: list[Token], floor: Decimal) -> int:
+    """How many numbers such as 64.250 would be far below the symbol's floor if the point were decimal."""
+    texts = [token.text for token in tokens if token.type is T.NUMBER and token.measure is N.PRICE]
+    return sum(_THOUSANDS.fullmatch(text) is not None and text.count(".") == 1 and Decimal(text) < floor for text in texts)
 
 
 def read_numbers(tokens: list[Token], separators: Separators) -> list[Token]:
@@ -101,7 +142,7 @@ def _take_apart(token: Token, parts: list[str], separators: Separators) -> list[
 def value_of(text: str, separators: Separators) -> Decimal | None:
     """The number in `text`, None where it is none (a version, an overlong chain of digits)."""
     factor = Decimal(1)
-    if text.endswith("k"):
+    if text[-1] in "kKкК":
         text, factor = text[:-1], Decimal(1000)
     plain = _plain(text.replace("'", ""), separators, in_thousands=factor > 1)
     if plain is None:

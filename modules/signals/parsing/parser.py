@@ -14,9 +14,9 @@ from modules.signals.parsing.entries import Draft, draft_of, is_span, leverage_o
 from modules.signals.parsing.evidence import Evidence, weigh
 from modules.signals.parsing.lexicon import label_phrases, lexicon
 from modules.signals.parsing.normalise import Normalised, normalise
-from modules.signals.parsing.numbers import read_numbers, settle_separators
+from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
 from modules.signals.parsing.reading import Reader, Reading
-from modules.signals.parsing.symbols import Found, beside_side, find_symbols
+from modules.signals.parsing.symbols import FLOORS, Found, beside_side, find_symbols
 from modules.signals.parsing.tokens import Token, tokenise
 from modules.signals.parsing.updates import Update, UpdateReader, age_of
 
@@ -56,7 +56,9 @@ def _understand(text: str, dialect: Dialect) -> Message:
         symbols = [*symbols, beside] if beside else symbols
     taken = sorted((f.start, f.end) for f in symbols if f.weight >= 5)
     tokens = tokenise(normal.text)
-    tokens = read_numbers(tokens, settle_separators(tokens))
+    floor = FLOORS.get(symbol.symbol[:3]) if symbol else None
+    tokens = join_spaced(tokens)
+    tokens = read_numbers(tokens, settle_separators(tokens, Decimal(floor) if floor else None))
     tokens = label_phrases(tokens, lexicon(dialect.words), taken)
     reading = Reader(tokens).read()
     draft = draft_of(reading, symbol, normal.text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.tokens import N, T, Token, is_price
+from modules.signals.parsing.tokens import UNIT, N, T, Token, is_price
 
 LABELS = frozenset({p.ENTRY, p.TARGET, p.STOP, p.EXIT})
 _SIDES = {p.LONG: p.LONG, p.SHORT: p.SHORT, p.LONG_LIMIT: p.LONG, p.SHORT_LIMIT: p.SHORT}
@@ -22,6 +22,7 @@ _MAYBE = {p.MAYBE_ENTRY: p.ENTRY, p.MAYBE_TARGET: p.TARGET, p.MAYBE_STOP: p.STOP
 _POINTERS = frozenset(":=)]-–.>→➝➜➡»|~•")
 _MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
+_IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
 AT = "at"
 
 
@@ -61,6 +62,7 @@ class Reading:
     distances: int = 0
     lines: int = 1
     questions: int = 0
+    conditional: bool = False
 
 
 class Reader:
@@ -80,6 +82,8 @@ class Reader:
         self.counter: int | None = None
         self.last: Figure | None = None
         self.joint = ""
+        self.closed = False
+        self.spoken = False
         self.next_index: dict[str, int] = {}
 
     def read(self) -> Reading:
@@ -128,6 +132,15 @@ class Reader:
     def _word(self, at: int, token: Token) -> None:
         label = token.label
         self.found.parts.update(token.parts)
+        if label == UNIT:
+            return
+        if label == p.TRAIL and token.low.endswith("configuration"):
+            self.closed = True
+        if self.closed:
+            return
+        if not self.spoken:
+            self.spoken = True
+            self.found.conditional = token.low in _IF
         if label is None or label == "word":
             self._unknown(token)
             return
@@ -181,6 +194,7 @@ class Reader:
         if self.part in LABELS and not self.got and self.label_line == self.line:
             return
         self.part = self.block = side
+        self.counter = None
         self.got = self.words = 0
         self.label_line, self.label_at = self.line, at
         self.joint = ""
@@ -227,7 +241,7 @@ class Reader:
             self._other_number(token)
             return
         value = token.value
-        if value is None or value <= 0:
+        if value is None or value <= 0 or self.closed:
             return
         if self._is_counter(at, token, value):
             self.counter = int(value)
@@ -287,7 +301,7 @@ class Reader:
         after = tokens[at + 1] if at + 1 < len(tokens) else None
         if after is None:
             return False
-        labelled = self.label_at == at - 1 or (self.label_at == at - 2 and tokens[at - 1].type is T.SIGN and tokens[at - 1].text in "#.-_ ")
+        labelled = self.label_at == at - 1 or (self.label_at == at - 2 and tokens[at - 1].type is T.SIGN and tokens[at - 1].text in "#.-_(")
         if not labelled and not self.line_open and not (after.type is T.SIGN and after.text == ")" and "(" not in self.joint):
             return False
         following = self._next_number(at + 1)
@@ -314,7 +328,7 @@ class Reader:
         for i in range(at, min(at + 8, len(tokens))):
             token = tokens[i]
             if token.type is T.NUMBER:
-                return token if is_price(token) else (None if token.measure is not N.PERCENT else token)
+                return token if is_price(token) else None
             if token.type is T.LINE or (token.type is T.WORD and (signs_only or token.label not in _QUIET)):
                 return None
         return None

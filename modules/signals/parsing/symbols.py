@@ -12,6 +12,9 @@ from dataclasses import dataclass
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
 _OTHER_QUOTES = ("BTC", "ETH", "BNB", "EUR", "TRY", "GBP", "JPY", "BRL", "AUD", "DAI", "XBT", "SOL", "INR", "RUB", "IRT", "TMN")
 CURRENCIES = frozenset("USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN ZAR MXN TRY CNH CNY HUF CZK RUB BRL INR THB ILS".split())
+FLOORS = {"BTC": 1000, "XAU": 500, "DAX": 2000, "GER": 2000, "DE4": 2000, "DE3": 2000, "US3": 2000, "NAS": 2000, "US1": 2000, "UST": 2000, "JP2": 2000, "UK1": 2000}
+"""By the first letters of a symbol: a price below which it has not been for years, to tell 64.250 from 64250."""
+
 _METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
 NAMED = {
     "gold": "XAUUSD", "xau": "XAUUSD", "золото": "XAUUSD", "золоту": "XAUUSD", "золота": "XAUUSD", "oro": "XAUUSD", "altin": "XAUUSD", "طلا": "XAUUSD",

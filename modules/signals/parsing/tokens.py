@@ -37,6 +37,7 @@ class N(IntEnum):
 
 
 NO_PARTS: frozenset[str] = frozenset()
+UNIT = "unit"
 
 
 class Token:
@@ -73,7 +74,7 @@ _TOKEN = re.compile(
   | (?P<date>\d{{4}}-\d\d?-\d\d?(?:[T\ ]\d\d?:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)
       | (?<![\d.,])\d{{1,2}}(?P<ds>[./-])(?:\d{{1,2}}|[A-Za-z]{{3,9}})(?P=ds)(?:19|20)\d\d(?![\d.])
       | (?<![\d.:,])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?![\d.:,])(?:\s?[AaPp][Mm]\b)?)
-  | (?P<number>\d+(?:[.,']\d+)*(?:[eE]-\d{{1,2}}(?!\d))?)
+  | (?P<number>\d+(?:[.,']\d+)*(?:[eE]-\d{{1,2}}(?!\d)|[kKкК](?![^\W_]))?)
   | (?P<short>(?<![^\W_])(?:[sS][./\\][lL]|[tT][./\\][pP]|[bB][./\\][eE]|[бБ][./\\-][уУ]|[сС][./\\][лЛ]|[тТ][./\\][пП]|[rR][:/.][rR]:?[rR]?|[cC]\.[mM]\.[pP])(?![^\W\d_])\.?)
   | (?P<chinese>{CHINESE})
   | (?P<word>[^\W\d_\ue000-\ue0ff\u3400-\u9fff]+(?:[\u0900-\u0963\u0970-\u097f]+[^\W\d_\ue000-\ue0ff\u3400-\u9fff]*)*(?:'[a-zA-Z]{{1,2}}\b)?)
@@ -85,7 +86,6 @@ _TOKEN = re.compile(
 _SHORT = {"s": "sl", "t": "tp", "b": "be", "б": "бу", "с": "сл", "т": "тп", "r": "rr", "c": "cmp"}
 _TYPES = {"line": T.LINE, "date": T.DATE, "number": T.NUMBER, "short": T.WORD, "chinese": T.WORD, "word": T.WORD, "mark": T.MARK, "sign": T.SIGN}
 
-_THOUSAND = frozenset({"k", "к"})
 _TIMES = frozenset({"x", "х", "倍", "×"})
 _FRAMES = frozenset(
     "h hr hrs hour hours m min mins minute minutes d day days w week weeks sec s tf hrs м мин ч час часа часов дн день дня дней д н"
@@ -142,6 +142,7 @@ def _measure(token: Token, before: Token | None, after: Token | None) -> N:
         if after.type is T.WORD or after.text == "×":
             found = _unit(token, after)
             if found is not None:
+                after.label = UNIT
                 return found
     if before is not None and token.glued and (before.type is T.WORD or before.text == "×"):
         return _glued_before(before)
@@ -153,9 +154,6 @@ def _unit(token: Token, after: Token) -> N | None:
     unit, glued = after.low, after.glued
     if unit in _TIMES and (glued or len(token.text) < 4):
         return N.MULTIPLE
-    if unit in _THOUSAND and glued:
-        token.digits = token.text + "k"
-        return N.PRICE
     if not glued and unit in _GLUED_ONLY:
         return None
     if unit in _FRAMES:

@@ -60,21 +60,26 @@ class UpdateReader:
                 return at, token
         return None
 
-    def _near(self, at: int, parts: frozenset[str], *, back: int = _NEAR, ahead: int = _NEAR, lines: bool = False) -> Token | None:
-        """The nearest token with one of the parts around `at`, not beyond the line unless `lines`."""
+    def _near(self, at: int, parts: frozenset[str], *, back: int = _NEAR, ahead: int = _NEAR) -> Token | None:
+        """The nearest token with one of the parts around `at`, not beyond the line or the sentence."""
         tokens = self.tokens
         for step, limit in ((1, ahead), (-1, back)):
             seen = 0
             i = at + step
             while 0 <= i < len(tokens) and seen < limit:
                 token = tokens[i]
-                if token.type is T.LINE and not lines:
+                if token.type is T.LINE or (token.type is T.SIGN and token.text in ".!?" and self._ends_sentence(i)):
                     break
                 if not token.parts.isdisjoint(parts):
                     return token
                 seen += token.type is not T.SIGN
                 i += step
         return None
+
+    def _ends_sentence(self, at: int) -> bool:
+        """A full stop ends a sentence where a plain word follows; "TP3. DONE" goes on."""
+        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        return after is not None and after.type is T.WORD and not after.glued and p.HIT not in after.parts
 
     def _negated(self, at: int, *, happened: bool = False) -> bool:
         """Whether the words just before say no, or set a condition; for something that `happened` also "will" and "soon"."""
@@ -200,7 +205,7 @@ class UpdateReader:
     def _partial(self) -> Update | None:
         for at, token in enumerate(self.tokens):
             if p.PART in token.parts and not self._negated(at):
-                if " " in token.low or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT, p.TYPE})) or self._percent_near(at):
+                if " " in token.low or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT})) or self._percent_near(at):
                     return Update("partial_close", None, 2, token)
             elif p.CLOSE in token.parts and self._percent_near(at) and not self._negated(at) and p.PROFIT not in self.parts and p.LOSS not in self.parts:
                 return Update("partial_close", None, 2, token)
