@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     SIGNAL_STOP_MOVED = "SignalStopMoved"  # price, reason
     SIGNAL_CLOSED = "SignalClosed"  # status, reason, price, return_percent, r_multiple, after_seconds
     PLAN_MADE = "PlanMade"  # symbol, side, quantity, leverage, risk_amount
+    PLAN_ENDED = "PlanEnded"  # symbol, outcome: nothing was ever filled
     TRADE_REFUSED = "TradeRefused"  # rule, sentence, figure, limit, stage
     REQUEST_REFUSED = "RequestRefused"  # request_id, rule, sentence, figure, limit
     ORDER_SUBMITTED = "OrderSubmitted"  # order fields

@@ -75,7 +75,8 @@ class Exchange(Protocol):
 class Instruments(Protocol):
     """Which symbols are listed and by which rules they trade."""
 
-    def find(self, symbol: str) -> Instrument | None: ...
+    def find(self, symbol: str, *, reference_price: Decimal | None = None) -> Instrument | None:
+        """The rules of `symbol`, or None where it is not listed; `reference_price` helps to assume sensible steps."""
 
 
 class PriceSource(Protocol):

@@ -27,7 +27,7 @@ from modules.domain.signals import Signal, SignalStatus, SourceMessage, signal_i
 from modules.journal import append
 from modules.records import from_document, to_document
 from modules.signals.binding import Binding, bind
-from modules.signals.dialects import dialect_for
+from modules.signals.dialects import Dialect
 from modules.signals.parsing import parse
 from modules.signals.parsing.validate import Invalid, validate
 
@@ -61,11 +61,13 @@ class Intake:
         late_after: timedelta,
         listed: Callable[[str], bool] | None = None,
         market_price: Callable[[str], Decimal | None] = lambda _symbol: None,
+        dialect: Callable[[str], Dialect | None] = lambda _source: None,
     ) -> None:
         self._store = store
         self._late_after = late_after
         self._listed = listed
         self._market_price = market_price
+        self._dialect = dialect
 
     def take(self, message: SourceMessage) -> Taken:
         """Takes one message in. The same message again answers the same and does nothing.
@@ -79,7 +81,7 @@ class Intake:
         known = self._store["messages"].get(key=message.id)
         if known is not None:
             return _answer(known, duplicate=True)
-        read = parse(message.text, dialect_for(message.source))
+        read = parse(message.text, self._dialect(message.source))
         with self._store.transaction() as tx:
             known = tx["messages"].get(key=message.id)
             if known is not None:
@@ -264,7 +266,6 @@ def _update_body(read: Parse) -> dict[str, Any]:
         "level": read.update_level,
         "price": plain(read.stop_loss) if read.stop_loss is not None else None,
         "symbol": read.symbol,
-        "share": plain(read.close_share) if read.close_share is not None else None,
     }
 
 

@@ -17,7 +17,7 @@ from tinydb import where
 from database import Entry, Store, Transaction
 from modules.domain.errors import InvalidInput
 from modules.domain.events import Event, EventKind
-from modules.domain.market import Quote, utc_from_ms
+from modules.domain.market import Quote, ms_from_utc, utc_from_ms
 from modules.domain.money import HUNDRED, ZERO, from_float, plain
 from modules.domain.plans import ExitRules
 from modules.domain.ports import QuoteBoard
@@ -37,9 +37,10 @@ _OPEN = (SignalStatus.WAITING.value, SignalStatus.ACTIVE.value)
 class SignalTracker:
     """The open signals of every source. `sync` learns of new signals and updates, `on_quote` of prices."""
 
-    def __init__(self, store: Store, board: QuoteBoard) -> None:
+    def __init__(self, store: Store, board: QuoteBoard, *, fresh_seconds: float = 30.0) -> None:
         self._store = store
         self._board = board
+        self._fresh_seconds = fresh_seconds
         self._open: dict[str, Signal] = {}
         self._waiting: dict[str, set[str]] = {}
         self._book = ExitBook()
@@ -47,10 +48,10 @@ class SignalTracker:
         kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED)
         self._consumer = JournalConsumer(store, "signals.tracker", self._handle, kinds)
 
-    def recover(self) -> None:
+    def recover(self, now: datetime) -> None:
         """Takes up every signal that was open."""
         for document in self._store["signals"].search(where("status").one_of(list(_OPEN))):
-            self._take_up(from_document(Signal, document))
+            self._take_up(from_document(Signal, document), now)
 
     def symbols(self) -> set[str]:
         """Symbols whose prices are needed."""
@@ -98,7 +99,7 @@ class SignalTracker:
         signal = from_document(Signal, document)
         if entry.kind == EventKind.SIGNAL_RECEIVED.value:
             if not signal.status.ended:
-                tx.after_commit(lambda: self._take_up(signal))
+                tx.after_commit(lambda: self._take_up(signal, now))
             return
         self._update(self._open.get(signal.id, signal), entry, now)
 
@@ -219,12 +220,16 @@ class SignalTracker:
 
     # ---- bookkeeping ----------------------------------------------------------------------------------------------
 
-    def _take_up(self, signal: Signal) -> None:
+    def _take_up(self, signal: Signal, now: datetime) -> None:
         if signal.id in self._open:
             return
         self._open[signal.id] = signal
         if signal.status is SignalStatus.WAITING:
             self._waiting.setdefault(signal.symbol, set()).add(signal.id)
+            quote = self._board.latest(signal.symbol)
+            if quote is not None and quote.age_seconds(ms_from_utc(now)) <= self._fresh_seconds:
+                # Only the newest price counts: the quote's range was before the signal was known.
+                self._try_entry(signal, Quote.at_price(quote.exchange, quote.symbol, quote.time_ms, quote.last), now)
         else:
             self._follow(signal, FirstBar.ANY_BAR)
 

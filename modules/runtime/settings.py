@@ -1,0 +1,192 @@
+"""Every setting, typed and read once. A start with wrong settings lists all that is wrong and exits 78.
+
+Values come from the environment or `.env`; a secret may also come from a file named by `<NAME>_FILE`. Everything has a
+default that is safe for paper trading on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from modules.domain.errors import Misconfigured
+
+EXIT_MISCONFIGURED = 78
+_PRICE_KINDS = ("auto", "live", "simulated")
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; field names are the variable names in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Path("var")
+    port: Annotated[int, Field(ge=1, le=65535)] = 5000
+    host: str = "127.0.0.1"
+    database_url: str = ""
+    redis_url: str = ""
+    secret_key: SecretStr = SecretStr("")
+    master_key: SecretStr = SecretStr("")
+    admin_email: str = "operator@localhost"
+    admin_password: SecretStr = SecretStr("")
+
+    prices: str = "auto"
+    speed: Annotated[float, Field(ge=0)] = 1.0
+    price_exchange: Literal["binance", "binanceusdm", "bybit", "bybitlinear"] = "binanceusdm"
+    stale_after_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    telegram_bot_token: SecretStr = SecretStr("")
+    telegram_bot_api: str = "https://api.telegram.org"
+    telegram_webhook_secret: SecretStr = SecretStr("")
+    telegram_webhook_url: str = ""
+    telegram_webhook_port: Annotated[int, Field(ge=1, le=65535)] = 8443
+    telegram_api_id: int = 0
+    telegram_api_hash: SecretStr = SecretStr("")
+    telegram_session: SecretStr = SecretStr("")
+    telegram_channels: Annotated[tuple[str, ...], NoDecode] = ()
+    telegram_operators: Annotated[tuple[str, ...], NoDecode] = ()
+    vip_chat_id: str = ""
+    trial_chat_id: str = ""
+
+    trading: Literal["paper", "live"] = "paper"
+    i_understand_live_trading: str = ""
+    exchange_urls: dict[str, Any] = Field(default_factory=dict)
+    max_order_value: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
+    max_position_value: Annotated[Decimal, Field(gt=0)] = Decimal(250_000)
+    max_leverage: Annotated[Decimal, Field(ge=1)] = Decimal(50)
+    max_daily_loss: Annotated[Decimal, Field(gt=0)] = Decimal(10_000)
+    max_orders_per_minute: Annotated[int, Field(ge=1)] = 600
+    paper_balance: Annotated[Decimal, Field(gt=0)] = Decimal(10_000)
+    paper_slippage_bps: Annotated[Decimal, Field(ge=0, le=1000)] = Decimal(1)
+    late_after_seconds: Annotated[int, Field(ge=1)] = 900
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("telegram_channels", "telegram_operators", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("exchange_urls", mode="before")
+    @classmethod
+    def _json_object(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"must be JSON: {error}") from error
+
+    @field_validator("prices")
+    @classmethod
+    def _price_source(cls, value: str) -> str:
+        kind, _, path = value.partition(":")
+        if value in _PRICE_KINDS or (kind in ("replay", "follow") and path):
+            return value
+        raise ValueError("must be auto, live, simulated, replay:PATH or follow:PATH")
+
+    @field_validator("database_url")
+    @classmethod
+    def _engine(cls, value: str) -> str:
+        if not value or value.startswith(("sqlite:///", "postgresql://")):
+            return value
+        raise ValueError("must start with sqlite:/// or postgresql://")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        if self.trading == "live" and self.i_understand_live_trading != "yes":
+            raise ValueError("TRADING=live also needs I_UNDERSTAND_LIVE_TRADING=yes")
+        reader = (
+            self.telegram_api_id,
+            self.telegram_api_hash.get_secret_value(),
+            self.telegram_session.get_secret_value(),
+        )
+        if any(reader) and not all(reader):
+            raise ValueError("TELEGRAM_API_ID, TELEGRAM_API_HASH and TELEGRAM_SESSION go together")
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """Address of the store; by default one SQLite file in the data directory."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'verzek.db'}"
+
+    @property
+    def kill_file(self) -> Path:
+        return self.data_dir / "KILL"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process. Raises Misconfigured listing every problem at once."""
+    try:
+        return Settings(**{**_secrets_from_files(), **overrides})
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+            message = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {message}" if name else message)
+        raise Misconfigured(problems) from None
+
+
+def ensure_data_dir(settings: Settings) -> None:
+    """Makes the data directory with its folders. Raises Misconfigured when that is not possible."""
+    try:
+        for folder in (
+            settings.data_dir,
+            settings.data_dir / "run",
+            settings.data_dir / "bells",
+            settings.data_dir / "inbox",
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        probe = settings.data_dir / "run" / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise Misconfigured([f"DATA_DIR: {settings.data_dir} can't be written: {error.strerror}"]) from error
+
+
+def kept_secret(settings: Settings, name: Literal["secret_key", "master_key"]) -> str:
+    """The key from the settings, else the one kept in the data directory, made there (mode 600) on first use."""
+    given: str = getattr(settings, name).get_secret_value()
+    return given or keep_once(settings.data_dir / f"{name}", secrets.token_urlsafe(48))
+
+
+def keep_once(path: Path, value: str) -> str:
+    """The content of `path`, written as `value` (mode 600) by whoever comes first."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(value)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _secrets_from_files() -> dict[str, str]:
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for name in Settings.model_fields:
+        path = os.environ.get(f"{name.upper()}_FILE")
+        if not path:
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            problems.append(f"{name.upper()}_FILE: {path} can't be read: {error.strerror}")
+    if problems:
+        raise Misconfigured(problems)
+    return found

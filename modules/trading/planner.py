@@ -1,0 +1,242 @@
+"""From a signal to each account's plan, and from a source's update to requests on the plans it concerns.
+
+Reading the journal only queues; planning needs a price and the account's money, and is tried until there is a price or
+patience ends. Every refusal is stored with figure, limit and sentence. Claims of a channel (target hit, stop hit) move
+nothing: prices decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tinydb import where
+
+from database import Entry, Store, Transaction
+from modules.domain.errors import OutcomeUnknown, Refused, Unavailable
+from modules.domain.events import Event, EventKind
+from modules.domain.market import ms_from_utc
+from modules.domain.money import ONE, ZERO, plain
+from modules.domain.orders import OrderRequest, OrderRole, RequestKind, RequestStatus
+from modules.domain.people import Account
+from modules.domain.plans import Plan, PlanStatus, plan_id
+from modules.domain.ports import Exchange, Instruments, QuoteBoard
+from modules.domain.signals import Signal
+from modules.journal import JournalConsumer, append
+from modules.records import from_document, to_document
+from modules.runtime.logs import log
+from modules.trading import planning
+from modules.trading.planning import PlanningInput
+from modules.trading.requests import ask
+from modules.trading.risk import HardLimits
+from modules.trading.risk_state import open_plans, open_positions, risk_view
+
+#: How long a signal waits for a first price before it is refused.
+PATIENCE_MS = 120_000
+HALF = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerParts:
+    """What a planner is made of."""
+
+    store: Store
+    exchanges: Mapping[str, Exchange]
+    instruments: Instruments
+    board: QuoteBoard
+    hard: HardLimits
+    fresh_seconds: float
+
+
+class Planner:
+    """The executor's planner."""
+
+    def __init__(self, parts: PlannerParts) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._log = log("planner")
+        self._waiting_symbols: set[str] = set()
+        kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED)
+        self._consumer = JournalConsumer(parts.store, "planner", self._handle, kinds)
+
+    def read(self, now: datetime) -> int:
+        """Queues what the journal brought; returns how many events were read."""
+        return self._consumer.turn(now)
+
+    def waits_for(self, symbol: str) -> bool:
+        """Whether a plan waits for a price of `symbol`."""
+        return symbol in self._waiting_symbols
+
+    def accounts_with_requests(self) -> set[str]:
+        """Accounts whose requests wait to be carried out."""
+        pending = self._store["order_requests"].search(where("status") == RequestStatus.PENDING.value)
+        return {str(each["account_id"]) for each in pending}
+
+    async def plan_due(self, now: datetime) -> int:
+        """Plans what is queued; returns how many were decided."""
+        decided = 0
+        waiting: set[str] = set()
+        for item in self._store["planning_queue"].search(where("created_at") >= 0, order_by="created_at"):
+            if await self._plan(item, now):
+                decided += 1
+            else:
+                waiting.add(item["symbol"])
+        self._waiting_symbols = waiting
+        return decided
+
+    # ---- signals --------------------------------------------------------------------------------------------------
+
+    def _handle(self, entry: Entry, tx: Transaction, now: datetime) -> None:
+        document = tx["signals"].get(key=entry.body["signal_id"])
+        if document is None:
+            return
+        signal = from_document(Signal, document)
+        if entry.kind == EventKind.SIGNAL_RECEIVED.value:
+            self._queue(tx, signal, now)
+        else:
+            self._update(tx, signal, entry, now)
+
+    def _queue(self, tx: Transaction, signal: Signal, now: datetime) -> None:
+        for document in tx["accounts"].all():
+            account = from_document(Account, document)
+            if not (account.enabled and account.settings.follows(signal.source)):
+                continue
+            name = plan_id(signal.id, account.id)
+            item = {
+                "id": name,
+                "signal_id": signal.id,
+                "account_id": account.id,
+                "symbol": signal.symbol,
+                "created_at": ms_from_utc(now),
+            }
+            if not tx["plans"].contains(key=name):
+                tx["planning_queue"].upsert(item)
+
+    async def _plan(self, item: dict[str, Any], now: datetime) -> bool:
+        """Whether the item was decided; False leaves it queued."""
+        found = self._read(item)
+        if found is None:  # removed meanwhile: nothing to plan
+            self._store["planning_queue"].remove(key=item["id"])
+            return True
+        signal, account = found
+        try:
+            balance = await self._parts.exchanges[account.exchange].balance(account)
+        except (Unavailable, OutcomeUnknown) as silence:
+            self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
+            return False
+        view = risk_view(self._store, account, balance.equity, self._parts.board, now)
+        reference = signal.entries[0] if signal.entries else signal.stop_loss
+        given = PlanningInput(
+            signal=signal,
+            account=account,
+            settings=account.settings,
+            instrument=self._parts.instruments.find(signal.symbol, reference_price=reference),
+            quote=self._parts.board.latest(signal.symbol),
+            available=balance.available,
+            view=view,
+            hard=self._parts.hard,
+            now=now,
+            open_positions=open_positions(self._store, account.id),
+            open_plans=open_plans(self._store, account.id),
+            fresh_seconds=self._parts.fresh_seconds,
+        )
+        decision = planning.plan(given)
+        impatient = ms_from_utc(now) - int(item["created_at"]) < PATIENCE_MS
+        if (
+            isinstance(decision, Refused)
+            and decision.rule == "no_fresh_price"
+            and impatient
+            and not signal.status.ended
+        ):
+            return False
+        with self._store.transaction(durable=True) as tx:
+            if not tx["planning_queue"].contains(key=item["id"]):
+                return True
+            tx["planning_queue"].remove(key=item["id"])
+            if isinstance(decision, Refused):
+                self._refuse(tx, item, decision, now)
+            else:
+                self._commit(tx, decision, given, now)
+        return True
+
+    def _read(self, item: dict[str, Any]) -> tuple[Signal, Account] | None:
+        signal = self._store["signals"].get(key=item["signal_id"])
+        account = self._store["accounts"].get(key=item["account_id"])
+        if signal is None or account is None:
+            return None
+        return from_document(Signal, signal), from_document(Account, account)
+
+    def _commit(self, tx: Transaction, made: Plan, given: PlanningInput, now: datetime) -> None:
+        if tx["plans"].contains(key=made.id):
+            return
+        tx["plans"].insert(to_document(made))
+        ask(self._store, tx, (*planning.closing_requests(made, given), *planning.entry_requests(made, now)))
+        body = {
+            "symbol": made.symbol,
+            "side": made.side.value,
+            "quantity": plain(sum((entry.quantity for entry in made.entries), ZERO)),
+            "entries": [plain(entry.price) if entry.price is not None else "market" for entry in made.entries],
+            "stop": plain(made.stop_loss) if made.stop_loss is not None else None,
+            "targets": [plain(target.price) for target in made.targets],
+            "leverage": plain(made.leverage),
+            "risk_amount": plain(round(made.risk_amount, 4)) if made.risk_amount is not None else None,
+            "notes": list(made.notes),
+        }
+        about = {"account_id": made.account_id, "signal_id": made.signal_id, "plan_id": made.id}
+        append(tx, Event(EventKind.PLAN_MADE, now, body, key=f"plan:{made.id}", **about))
+
+    def _refuse(self, tx: Transaction, item: dict[str, Any], refused: Refused, now: datetime) -> None:
+        body = {
+            "symbol": item["symbol"],
+            "rule": refused.rule,
+            "sentence": refused.sentence,
+            "figure": refused.figure,
+            "limit": refused.limit,
+            "stage": "plan",
+        }
+        about = {"account_id": item["account_id"], "signal_id": item["signal_id"]}
+        tx["refusals"].upsert({"id": f"plan:{item['id']}", "at": ms_from_utc(now), **about, **body})
+        append(tx, Event(EventKind.TRADE_REFUSED, now, body, key=f"refused:{item['id']}", **about))
+
+    # ---- updates --------------------------------------------------------------------------------------------------
+
+    def _update(self, tx: Transaction, signal: Signal, entry: Entry, now: datetime) -> None:
+        what = entry.body["update"]
+        if what in ("cancel", "close"):
+            tx["planning_queue"].remove(where("signal_id") == signal.id)
+        plans = tx["plans"].search((where("signal_id") == signal.id) & (where("status") == PlanStatus.OPEN.value))
+        for document in plans:
+            ask(self._store, tx, _requests_for(from_document(Plan, document), entry, now))
+
+
+def _requests_for(plan: Plan, entry: Entry, now: datetime) -> list[OrderRequest]:
+    """What the source's update asks of one plan."""
+
+    def wish(kind: RequestKind, reason: str, **fields: Any) -> OrderRequest:
+        return OrderRequest(
+            id=f"{plan.id}:source:{entry.seq}:{kind.value}",
+            account_id=plan.account_id,
+            plan_id=plan.id,
+            symbol=plan.symbol,
+            kind=kind,
+            created_at=now,
+            reason=reason,
+            role=OrderRole.CLOSE,
+            signal_id=plan.signal_id,
+            **fields,
+        )
+
+    match entry.body["update"]:
+        case "cancel" | "close" as what:
+            reason = "cancelled by source" if what == "cancel" else "closed by source"
+            return [wish(RequestKind.CANCEL_ENTRIES, reason), wish(RequestKind.CLOSE, reason, share=ONE)]
+        case "partial_close":
+            share = Decimal(entry.body["share"]) if entry.body.get("share") else HALF
+            return [wish(RequestKind.CLOSE, "partly closed by source", share=share)]
+        case "move_stop":
+            price = Decimal(entry.body["price"]) if entry.body.get("price") else None
+            return [wish(RequestKind.MOVE_STOP, "source", price=price)]
+    return []

@@ -1,0 +1,207 @@
+"""Follows open positions quote by quote: what the exit kernel decides becomes a durable request to the executor.
+
+Two processes run one each: `targets` for plain ladders, `orders` for trailing stops, time exits and stops that move with
+price. A position belongs to exactly one of them. The monitor changes no order and no position; it keeps only its rows
+(extremes, awake trails), which it stores and can always make anew from the plan and the position.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tinydb import where
+
+from database import Entry, Store, Transaction
+from modules.domain.errors import InvalidInput
+from modules.domain.events import EventKind
+from modules.domain.instruments import Instrument
+from modules.domain.market import Quote, ms_from_utc
+from modules.domain.money import ONE, plain
+from modules.domain.orders import OrderRequest, OrderRole, RequestKind
+from modules.domain.plans import ExitRules, Plan
+from modules.domain.ports import Instruments
+from modules.domain.positions import Position, PositionStatus
+from modules.journal import JournalConsumer
+from modules.records import from_document
+from modules.runtime.logs import log
+from modules.trading.exit_book import ExitBook, ExitEvent, ExitKind
+from modules.trading.requests import ask
+from modules.trading.targets import FirstBar, program_from, rebase
+
+TARGETS, ORDERS = "targets", "orders"
+_FLUSH_MS = 1000
+_TRUSTED_HANDS = ("user", "source")
+
+
+def monitor_of(rules: ExitRules) -> str:
+    """Which monitor follows a position with these rules."""
+    by_price = rules.trailing is not None or rules.break_even_at_r is not None or rules.time_exit_seconds is not None
+    return ORDERS if by_price else TARGETS
+
+
+class PositionMonitor:
+    """One monitor's positions. `sync` reads what happened, `on_quote` reads prices; both append requests."""
+
+    def __init__(self, store: Store, name: str, instruments: Instruments) -> None:
+        self._store = store
+        self._name = name
+        self._instruments = instruments
+        self.book = ExitBook()
+        self._plans: dict[str, Plan] = {}
+        self._touched: dict[str, Decimal | None] = {}
+        self._flushed_ms = 0
+        self._log = log(f"monitor.{name}")
+        kinds = (EventKind.POSITION_OPENED, EventKind.ORDER_FILLED, EventKind.STOP_MOVED, EventKind.POSITION_CLOSED)
+        self._consumer = JournalConsumer(store, f"monitor.{name}", self._note, kinds)
+
+    def recover(self, now: datetime) -> None:
+        """Takes up every open position that is this monitor's, where it was left."""
+        for document in self._store["positions"].search(where("status") == PositionStatus.OPEN.value):
+            self._take_up(from_document(Position, document), now, FirstBar.ANY_BAR)
+
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols whose prices are needed."""
+        return self.book.symbols()
+
+    def sync(self, now: datetime) -> int:
+        """Learns of fills, closes and moved stops; returns how many events it read."""
+        handled = self._consumer.turn(now)
+        touched, self._touched = self._touched, {}
+        for position_id, stop in touched.items():
+            document = self._store["positions"].get(key=position_id)
+            if document is not None:
+                self._refresh(from_document(Position, document), stop, now)
+        return handled
+
+    def on_quote(self, quote: Quote, now: datetime) -> int:
+        """Steps every position on the quote's symbol; returns how many requests were made."""
+        try:
+            events = self.book.on_quote(quote.symbol, quote)
+        except InvalidInput as wrong:
+            self._log.error("quote refused", symbol=quote.symbol, reason=wrong.message)
+            return 0
+        return self._act(events, now) if events else 0
+
+    def flush(self, now: datetime, *, at_once: bool = False) -> None:
+        """Stores the rows that changed, at most once a second."""
+        now_ms = ms_from_utc(now)
+        if not at_once and 0 <= now_ms - self._flushed_ms < _FLUSH_MS:
+            return
+        self._flushed_ms = now_ms
+        dirty = self.book.dirty()
+        if not dirty:
+            return
+        with self._store.transaction() as tx:
+            for position_id in dirty:
+                row = self.book.snapshot(position_id)
+                tx["exit_rows"].upsert({"id": position_id, "monitor": self._name, "as_of": now_ms, "row": row})
+        self.book.flushed()
+
+    def _note(self, entry: Entry, _tx: Transaction, _now: datetime) -> None:
+        plan_id = entry.body.get("plan_id")
+        if plan_id is None:
+            return
+        moved = entry.kind == EventKind.STOP_MOVED.value and entry.body.get("reason") in _TRUSTED_HANDS
+        position_id = f"pos-{plan_id}"
+        known = self._touched.get(position_id)
+        self._touched[position_id] = Decimal(entry.body["price"]) if moved else known
+
+    def _take_up(self, position: Position, now: datetime, first_bar: FirstBar) -> None:
+        plan = from_document(Plan, self._store["plans"].get(key=position.plan_id) or {})
+        if monitor_of(plan.exits) != self._name or position.id in self.book:
+            return
+        self._plans[position.id] = plan
+        instrument = self._instrument(plan)
+        saved = self._store["exit_rows"].get(key=position.id)
+        if saved is not None:
+            self.book.restore(position.id, position.symbol, saved["row"], instrument)
+            self._refresh(position, position.stop_loss, now)
+            return
+        program = program_from(plan, position, instrument, first_bar=first_bar)
+        self.book.add(position.id, position.symbol, program, instrument)
+
+    def _refresh(self, position: Position, stop: Decimal | None, now: datetime) -> None:
+        """Brings a row to what its position is now; what follows from that (a stop to move) is asked for."""
+        if position.status is PositionStatus.CLOSED:
+            self._drop(position.id)
+            return
+        if position.id not in self.book:
+            self._take_up(position, now, FirstBar.CLOSE_ONLY)
+            return
+        events = self._sync_fills(position)
+        if stop is not None:
+            self.book.move_stop(position.id, stop)
+        if events:
+            self._act(events, now)
+
+    def _sync_fills(self, position: Position) -> list[ExitEvent]:
+        events: list[ExitEvent] = []
+        for index, level in enumerate(position.targets):
+            row = self.book.program(position.id)
+            if level.hit_at is not None and not row["hit"][index] and not row["closed"]:
+                share = Decimal(repr(min(float(row["share"][index]), float(row["remaining"]))))
+                at = ms_from_utc(level.hit_at)
+                events += self.book.apply_fill(position.id, OrderRole.TARGET, share, at, level.number)
+        row = self.book.program(position.id)
+        rebase(row, position, self._instrument(self._plans[position.id]))
+        self.book.update(position.id, row)
+        return events
+
+    def _drop(self, position_id: str) -> None:
+        self.book.remove(position_id)
+        self._plans.pop(position_id, None)
+        self._store["exit_rows"].remove(key=position_id)
+
+    def _act(self, events: list[ExitEvent], now: datetime) -> int:
+        requests = [request for event in events if (request := self._request(event, now)) is not None]
+        if not requests:
+            return 0
+        with self._store.transaction() as tx:
+            made = ask(self._store, tx, requests)
+            for each in {event.position_id for event in events}:
+                # The row and the request it caused are stored together: a kill in between can't lose the move.
+                if each in self.book:
+                    row = {
+                        "id": each,
+                        "monitor": self._name,
+                        "as_of": ms_from_utc(now),
+                        "row": self.book.snapshot(each),
+                    }
+                    tx["exit_rows"].upsert(row)
+        return made
+
+    def _request(self, event: ExitEvent, now: datetime) -> OrderRequest | None:
+        plan = self._plans[event.position_id]
+        resting = bool(self.book.program(event.position_id)["resting"])
+        reason = event.reason.value if event.reason else event.kind.value
+        common: dict[str, Any] = {
+            "account_id": plan.account_id,
+            "plan_id": plan.id,
+            "symbol": plan.symbol,
+            "created_at": now,
+            "reason": reason,
+            "signal_id": plan.signal_id,
+        }
+        match event.kind:
+            case ExitKind.STOP_MOVED if event.price is not None:
+                name = f"{plan.id}:stop:{plain(event.price)}"
+                return OrderRequest(id=name, kind=RequestKind.MOVE_STOP, price=event.price, **common)
+            case ExitKind.TIME_EXIT:
+                return OrderRequest(
+                    id=f"{plan.id}:time", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.CLOSE, **common
+                )
+            case ExitKind.STOP if not resting:
+                return OrderRequest(
+                    id=f"{plan.id}:stop-out", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.STOP, **common
+                )
+            case ExitKind.TARGET if not resting:
+                name = f"{plan.id}:target:{event.level}"
+                held = self.book.program(event.position_id)["remaining"] + float(event.share)
+                share = min(ONE, event.share / Decimal(repr(float(held))))
+                return OrderRequest(id=name, kind=RequestKind.CLOSE, share=share, role=OrderRole.TARGET, **common)
+        return None
+
+    def _instrument(self, plan: Plan) -> Instrument | None:
+        return self._instruments.find(plan.symbol, reference_price=plan.reference_price)
