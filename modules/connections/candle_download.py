@@ -159,7 +159,7 @@ async def download(
         raise InvalidInput(f"{exchange.id} has no {name.timeframe} candles")
     market = await _market(exchange, wanted, sleep)
     spans = await asyncio.to_thread(missing_spans, sink, wanted)
-    pager = _Pager(exchange, market, name, sleep, batch_rows)
+    pager = _Pager(exchange, market, name, sleep, min(batch_rows, _largest_batch(exchange, wanted.kind)))
     total = sum(end - start for start, end in spans)
     done = inserted = replaced = refused = received = 0
     for start, end in spans:
@@ -215,16 +215,19 @@ class _Pager:
         """Rows that open within the span, with the open time the walk has reached after each batch.
 
         Asked for bars from a time on, most exchanges answer with the first ones they have. Some answer with the newest
-        ones, which looks like a hole: so a jump is checked by asking for what lies before it, and such an exchange is asked window by window from then on.
+        ones, which looks like a hole: so a hole at the start is checked by asking for what lies in it, and an exchange
+        that has it after all is asked window by window from then on.
         """
         window = self.batch_rows * self.name.timeframe_ms
         cursor = start
         while cursor < end:
             rows = await self._ask(cursor, cursor + window if self.by_window else None)
-            if not self.by_window and rows and rows[0][0] >= cursor + self.name.timeframe_ms:
+            while rows and rows[0][0] >= cursor + self.name.timeframe_ms:
                 inside = await self._ask(cursor, min(cursor + window, int(rows[0][0])))
-                self.by_window = bool(inside)
-                rows = inside or rows
+                if not inside:
+                    break
+                rows = inside + rows if self.by_window else inside
+                self.by_window = True
             if rows:
                 cursor = int(rows[-1][0]) + self.name.timeframe_ms
             elif self.by_window:
@@ -283,6 +286,14 @@ async def _market(exchange: Any, wanted: Wanted, sleep: Sleep) -> str:
         if market.get("type") == default_type and symbol in (market["id"], plain):
             return str(market["symbol"])
     raise InvalidInput(f"{exchange.id} has no {wanted.kind} market {symbol}")
+
+
+def _largest_batch(exchange: Any, kind: str) -> int:
+    """How many bars the exchange gives in one answer, where ccxt knows it."""
+    _, default_type = MARKET_TYPES[kind]
+    features = (exchange.features or {}).get(default_type) or {}
+    linear = features.get("linear") if "linear" in features else features
+    return int(((linear or {}).get("fetchOHLCV") or {}).get("limit") or BATCH_ROWS)
 
 
 async def _patiently(call: Callable[..., Awaitable[Any]], *args: Any, sleep: Sleep) -> Any:

@@ -63,8 +63,8 @@ class CandleRest:
     """Speaks Binance's spot candle endpoint over one history, with the troubles a real one has.
 
     `now_ms` is the server's clock: the last bar that has opened is shown although it is not closed. `troubles` are
-    answers given before anything else, one a request: a status code, or "hang". With `newest_only` a request without an
-    end is answered with the newest bars, as some exchanges do.
+    answers given before anything else, one a request: a status code, or "hang". With `newest_only` an answer that does not
+    hold all bars asked for holds the newest of them, as on some exchanges.
     """
 
     candles: Candles
@@ -103,7 +103,7 @@ class CandleRest:
         end = min(int(request.query.get("endTime", self.now_ms)), self.now_ms)
         count = min(int(request.query.get("limit", 500)), self.largest_batch)
         rows = np.flatnonzero((stamps >= start) & (stamps <= end))
-        rows = rows[-count:] if self.newest_only and "endTime" not in request.query else rows[:count]
+        rows = rows[-count:] if self.newest_only else rows[:count]
         return web.json_response([self._kline(row) for row in rows.tolist()])
 
     def _kline(self, row: int) -> list[object]:

@@ -107,9 +107,11 @@ async def test_a_history_that_begins_later_costs_no_request_a_window(tmp_path: P
     assert done.requests < 8
 
 
-@pytest.mark.parametrize("batch_rows", [60, 150, 240])
-async def test_an_exchange_that_answers_with_the_newest_bars_loses_none(tmp_path: Path, batch_rows: int) -> None:
-    rest, store = history(newest_only=True), CandleStore(tmp_path)
+@pytest.mark.parametrize(("batch_rows", "largest_batch"), [(60, 1000), (150, 1000), (240, 1000), (100, 40), (1000, 7)])
+async def test_an_exchange_that_answers_with_the_newest_bars_loses_none(
+    tmp_path: Path, batch_rows: int, largest_batch: int
+) -> None:
+    rest, store = history(newest_only=True, largest_batch=largest_batch), CandleStore(tmp_path)
     async with client(rest) as exchange:
         await download(exchange, store, all_of(), batch_rows=batch_rows)
     assert store.read(NAME).equals(rest.candles[: ROWS - 1])
