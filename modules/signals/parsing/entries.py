@@ -16,6 +16,7 @@ from modules.signals.parsing.tokens import N, Token
 
 _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1001
+_FEW = 20
 _SPAN_JOINT = re.compile(r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*")
 
 
@@ -111,10 +112,10 @@ def _of_one_size(figures: list[Figure], reference: Decimal | None) -> list[Figur
     """Drop what stands behind a price and is of another size (pips, counts); a first number stays, however odd."""
     if reference is None:
         return figures
-    near = [f for f in figures if reference / _SPREAD <= f.value <= reference * _SPREAD]
-    if not near:
-        return figures[:1] if figures else []
-    return [f for f in figures if f in near or (f.first and reference / 50 <= f.value <= reference * 50)]
+    if not any(reference / _SPREAD <= f.value <= reference * _SPREAD for f in figures):
+        return figures[:1]
+    spreads = (_SPREAD, _SPREAD * 5)
+    return [f for f in figures if reference / spreads[f.first] <= f.value <= reference * spreads[f.first]]
 
 
 def _mend_glued_counters(draft: Draft, reference: Decimal | None) -> None:
@@ -146,16 +147,16 @@ def order_of(reading: Reading, draft: Draft, text: str) -> Order:
     """Market where the text says so beside the entry or gives no price; a bare "price:" is the price of this moment."""
     if not draft.entries:
         return "market"
-    if any(_speaks_of_entry(token, reading, draft, text) for token in reading.limits):
+    if any(_speaks_of_entry(token, reading, draft, text) for token in reading.limits[:_FEW]):
         return "limit"
     if draft.entry_kind == p.PRICE and not draft.targets and draft.stop is None:
         return "market"
-    return "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market) else "limit"
+    return "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market[:_FEW]) else "limit"
 
 
 def _speaks_of_entry(word: Token, reading: Reading, draft: Draft, text: str) -> bool:
     """Whether "now" or "market" stands beside the side or the entry price, on their line."""
-    near = [token for _, token, _ in reading.sides] + [f.token for f in draft.entries]
+    near = [token for _, token, _ in reading.sides[:_FEW]] + [f.token for f in draft.entries[:_FEW]]
     for token in near:
         start, end = min(token.start, word.start), max(token.end, word.end)
         if end - start <= 45 and "\n" not in text[start:end]:

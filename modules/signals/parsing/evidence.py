@@ -67,7 +67,7 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
     ticked = [f for f in draft.targets if f.ticked]
     prices = len(draft.entries) + (draft.stop is not None)
     if ticked and (len(ticked) < len(draft.targets) or not prices or reading.parts[p.PROFIT]):
-        level = max(draft.targets.index(f) + 1 for f in ticked)
+        level = max(place for place, f in enumerate(draft.targets, start=1) if f.ticked)
         return Evidence(Kind.UPDATE, 0.85, f"the targets of an older signal with {level} of them ticked", Update("target_hit", level, 3, ticked[0].token))
     if draft.stop is not None and not draft.targets and not draft.entries and reading.parts[p.LOSS]:
         return Evidence(Kind.UPDATE, 0.85, "the stop of an older signal with the loss it made", Update("stop_hit", None, 3, draft.stop.token))

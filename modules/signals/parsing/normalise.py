@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-LONGEST = 16_384
+LONGEST = 8_192
 """Characters of a message that are read. A Telegram post has at most 4,096."""
 
 MARK = 0xE000

@@ -15,6 +15,8 @@ CURRENCIES = frozenset("USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN 
 FLOORS = {"BTC": 1000, "XAU": 500, "DAX": 2000, "GER": 2000, "DE4": 2000, "DE3": 2000, "US3": 2000, "NAS": 2000, "US1": 2000, "UST": 2000, "JP2": 2000, "UK1": 2000}
 """By the first letters of a symbol: a price below which it has not been for years, to tell 64.250 from 64250."""
 
+_PAIR = 10
+_MAJORS = ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD")
 _METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
 NAMED = {
     "gold": "XAUUSD", "xau": "XAUUSD", "золото": "XAUUSD", "золоту": "XAUUSD", "золота": "XAUUSD", "oro": "XAUUSD", "altin": "XAUUSD", "طلا": "XAUUSD",
@@ -56,17 +58,15 @@ _TAIL = r"(?:\.P|\.PERP|[-_/ ]?PERP(?:ETUAL)?|[-_]SWAP|\.c|m|\.pro|\.raw)?(?![A-
 _SLASHED = re.compile(
     rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}", re.IGNORECASE
 )
-_GLUED = re.compile(rf"(?<![A-Za-z0-9])([A-Za-z0-9]{{1,14}}?)({_Q}){_TAIL}", re.IGNORECASE)
-_SPACED = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) (USDT|USDC|BUSD)(?![A-Za-z0-9])")
+_DASHED = re.compile(rf"[A-Z0-9][-_:](?:{_Q})")
+_BASE_QUOTE = re.compile(rf"([A-Za-z0-9]{{0,14}}?)({_Q})(?:PERP|m|M)?", re.IGNORECASE)
+_CAPITALS_BEFORE = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) $")
 _CROSSED = re.compile(r"(?<![A-Za-z0-9#$])([#$]?)([A-Z0-9]{2,10})(BTC|ETH|BNB)(?![A-Za-z0-9])")
 _FOREX = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{3})[ ]{0,2}([/\-_. ]?)[ ]{0,2}([A-Za-z]{3})(?:m|\.[a-z]{1,4}|\+|i)?(?![A-Za-z0-9])")
 _TAGGED = re.compile(r"([#$])[ ]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9_])")
-_LABELLED = re.compile(
-    r"(?:\bcoin(?: name)?|\bpair|\bsymbol|\bticker|\binstrument|\basset|\btoken|\bcrypto|\bcoin ad[iı]|\bparite|\bmoneda|\bmoeda|\bpar|\bkoin|\bpaar|\bpaire|монета|пара|тикер|инструмент|актив|ارز|نماد|العمله|币种|合约|交易对)"
-    r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])",
-    re.IGNORECASE,
-)
-_WORD = re.compile(r"[^\W_]+")
+_SYMBOL_LABELS = frozenset("coin name pair symbol ticker instrument asset token crypto adi parite moneda moeda par koin paar paire монета пара тикер инструмент актив ارز نماد العمله 币种 合约 交易对".split())
+_AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])")
+_WORD = re.compile(r"[^\W\d_][^\W_]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +83,13 @@ def find_symbols(text: str, default_quote: str = "USDT") -> list[Found]:
     """All symbols written in a normalised text, in order of place."""
     found: list[Found] = []
     upper = text.upper()
-    if "US" in upper or "/" in text or "|" in text or "\\" in text:
+    if "/" in text or "|" in text or "\\" in text or _DASHED.search(upper):
         _pairs(text, found)
-    for match in _CROSSED.finditer(text):
-        tag, base, quote = match.groups()
-        if base not in NEVER and not base.isdigit() and base + quote not in NEVER:
-            found.append(Found(base + quote, match.start(), match.end(), 9 if tag else 8))
-    _forex(text, found)
+    if "BTC" in text or "ETH" in text or "BNB" in text:
+        _crossed(text, found)
+    _forex(text, upper, found)
     if "#" in text or "$" in text:
         _tags(text, found, default_quote)
-    for match in _LABELLED.finditer(text):
-        base = match.group(1).upper()
-        if not base.isdigit() and base not in ("LONG", "SHORT", "BUY", "SELL"):
-            found.append(Found(_completed(base, default_quote), match.start(1), match.end(1), 9))
     _words(text, found, default_quote)
     found.sort(key=lambda f: (f.start, -f.weight))
     return found
@@ -106,17 +100,14 @@ def _pairs(text: str, found: list[Found]) -> None:
         base, quote = match.group(1) or match.group(3), match.group(2) or match.group(4)
         if _plausible_base(base) and not (base.islower() and quote.islower() and base.upper() in NEVER):
             start = match.start(1) if match.group(1) else match.start(3)
-            found.append(Found(base.upper() + quote.upper(), start, match.end(), 10))
-    for match in _GLUED.finditer(text):
-        base, quote = match.groups()
-        if _plausible_base(base) and base.upper() not in NEVER_GLUED:
-            found.append(Found(base.upper() + quote.upper(), match.start(), match.end(), 10 if quote.upper() != "USD" or match.group().isupper() else 7))
-    for match in _SPACED.finditer(text):
-        if match.group(1) not in NEVER and not match.group(1).isdigit():
-            found.append(Found(match.group(1) + match.group(2), match.start(), match.end(), 7))
+            found.append(Found(base.upper() + quote.upper(), start, match.end(), _PAIR))
 
 
-NEVER_GLUED = frozenset({"BY", "IN", "PER", "TO", "OF", "F", "FD", "B", "T"} | {"F", "FD"}) - {"B", "T", "F"}
+def _crossed(text: str, found: list[Found]) -> None:
+    for match in _CROSSED.finditer(text):
+        tag, base, quote = match.groups()
+        if base not in NEVER and not base.isdigit():
+            found.append(Found(base + quote, match.start(), match.end(), 9 if tag else 8))
 
 
 def _plausible_base(base: str) -> bool:
@@ -124,7 +115,9 @@ def _plausible_base(base: str) -> bool:
     return not base.isdigit() and not (base[0].isdigit() and base[:-1].isdigit() and base[-1] in "kKxXmM")
 
 
-def _forex(text: str, found: list[Found]) -> None:
+def _forex(text: str, upper: str, found: list[Found]) -> None:
+    if not any(currency in upper for currency in _MAJORS):
+        return
     for match in _FOREX.finditer(text):
         base, joint, quote = match.group(1).upper(), match.group(2), match.group(3).upper()
         if base in _METALS and quote in ("USD", "EUR") or base in CURRENCIES and quote in CURRENCIES and base != quote:
@@ -167,7 +160,7 @@ def _completed(base: str, default_quote: str) -> str:
 
 
 def _words(text: str, found: list[Found], default_quote: str) -> None:
-    """Names without any mark: gold, bitcoin, a well-known ticker. Other capitals are weighed where they stand beside a side."""
+    """Words that name a symbol by themselves: BTCUSDT, gold, bitcoin, a well-known ticker, what follows "Coin:"."""
     for match in _WORD.finditer(text):
         word = match.group()
         low = word.lower()
@@ -179,6 +172,35 @@ def _words(text: str, found: list[Found], default_quote: str) -> None:
             found.append(Found(COIN_NAMES[low] + default_quote, match.start(), match.end(), 3))
         elif word in COINS and word not in NEVER and len(word) > 1:
             found.append(Found(word + default_quote, match.start(), match.end(), 4))
+        elif low in _SYMBOL_LABELS:
+            _labelled(text, match.end(), found, default_quote)
+        elif "us" in low and len(word) < 20:
+            _glued(text, match, found)
+
+
+def _labelled(text: str, at: int, found: list[Found], default_quote: str) -> None:
+    """The name after "Coin:", whatever it is."""
+    match = _AFTER_LABEL.match(text, at)
+    base = match.group(1).upper() if match else ""
+    if match and not base.isdigit() and base not in ("LONG", "SHORT", "BUY", "SELL"):
+        found.append(Found(_completed(base, default_quote), match.start(1), match.end(1), 9))
+
+
+def _glued(text: str, match: re.Match[str], found: list[Found]) -> None:
+    """A base and its quote in one word, or in capitals side by side."""
+    word = match.group()
+    split = _BASE_QUOTE.fullmatch(word)
+    if split is None:
+        return
+    base, quote = split.groups()
+    if base:
+        if word.isascii() and _plausible_base(base) and base.upper() not in NEVER:
+            weight = _PAIR if quote.upper() != "USD" or word.isupper() else 7
+            found.append(Found(base.upper() + quote.upper(), match.start(), match.end() + (2 if text.startswith(".P", match.end()) else 0), weight))
+        return
+    before = _CAPITALS_BEFORE.search(text, max(match.start() - 12, 0), match.start())
+    if before and before.group(1) not in NEVER and quote.isupper():
+        found.append(Found(before.group(1) + quote, before.start(1), match.end(), 7))
 
 
 _SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空)"

@@ -48,7 +48,7 @@ class Token:
     def __init__(self, type_: T, text: str, start: int, end: int) -> None:
         self.type = type_
         self.text = text
-        self.low = text.lower()
+        self.low = text.lower() if type_ is T.WORD else text
         self.start = start
         self.end = end
         self.glued = False
@@ -71,12 +71,12 @@ CHINESE = (
 _TOKEN = re.compile(
     rf"""
     (?P<line>\n+)
-  | (?P<date>\d{{4}}-\d\d?-\d\d?(?:[T\ ]\d\d?:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)
+  | (?=\d)(?P<date>\d{{4}}-\d\d?-\d\d?(?:[T\ ]\d\d?:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)
       | (?<![\d.,])\d{{1,2}}(?P<ds>[./-])(?:\d{{1,2}}|[A-Za-z]{{3,9}})(?P=ds)(?:19|20)\d\d(?![\d.])
       | (?<![\d.:,])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?![\d.:,])(?:\s?[AaPp][Mm]\b)?)
   | (?P<number>\d+(?:[.,']\d+)*(?:[eE]-\d{{1,2}}(?!\d)|[kKкК](?![^\W_]))?)
-  | (?P<short>(?<![^\W_])(?:[sS][./\\][lL]|[tT][./\\][pP]|[bB][./\\][eE]|[бБ][./\\-][уУ]|[сС][./\\][лЛ]|[тТ][./\\][пП]|[rR][:/.][rR]:?[rR]?|[cC]\.[mM]\.[pP])(?![^\W\d_])\.?)
-  | (?P<chinese>{CHINESE})
+  | (?=[sStTbBбБсСтТrRcC][./\\:-])(?P<short>(?<![^\W_])(?:[sS][./\\][lL]|[tT][./\\][pP]|[bB][./\\][eE]|[бБ][./\\-][уУ]|[сС][./\\][лЛ]|[тТ][./\\][пП]|[rR][:/.][rR]:?[rR]?|[cC]\.[mM]\.[pP])(?![^\W\d_])\.?)
+  | (?=[\u3400-\u9fff])(?P<chinese>{CHINESE})
   | (?P<word>[^\W\d_\ue000-\ue0ff\u3400-\u9fff]+(?:[\u0900-\u0963\u0970-\u097f]+[^\W\d_\ue000-\ue0ff\u3400-\u9fff]*)*(?:'[a-zA-Z]{{1,2}}\b)?)
   | (?P<mark>[\ue000-\ue028])
   | (?P<sign>\S)
@@ -84,7 +84,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SHORT = {"s": "sl", "t": "tp", "b": "be", "б": "бу", "с": "сл", "т": "тп", "r": "rr", "c": "cmp"}
-_TYPES = {"line": T.LINE, "date": T.DATE, "number": T.NUMBER, "short": T.WORD, "chinese": T.WORD, "word": T.WORD, "mark": T.MARK, "sign": T.SIGN}
+_TYPES = {"line": T.LINE, "date": T.DATE, "number": T.NUMBER, "short": T.WORD, "chinese": T.WORD, "word": T.WORD, "mark": T.MARK, "sign": T.SIGN, "ds": T.DATE}
 
 _TIMES = frozenset({"x", "х", "倍", "×"})
 _FRAMES = frozenset(
@@ -107,11 +107,10 @@ def tokenise(text: str) -> list[Token]:
     last_end = -1
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "sign"
-        if kind == "ds":
-            kind = "date"
-        token = Token(_TYPES[kind], match.group(), match.start(), match.end())
-        token.glued = token.start == last_end
-        last_end = token.end
+        start, end = match.span()
+        token = Token(_TYPES[kind], match.group(), start, end)
+        token.glued = start == last_end
+        last_end = end
         if kind == "short":
             token.low = _SHORT[token.low[0]]
         elif kind == "mark":

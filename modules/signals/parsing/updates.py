@@ -47,7 +47,8 @@ class UpdateReader:
         self.tokens = tokens
         self.parts: set[str] = set()
         for token in tokens:
-            self.parts |= token.parts
+            if token.parts:
+                self.parts |= token.parts
 
     def read(self) -> list[Update]:
         """All readings, the weightiest first."""
@@ -55,6 +56,8 @@ class UpdateReader:
         return found
 
     def _first(self, *parts: str) -> tuple[int, Token] | None:
+        if self.parts.isdisjoint(parts):
+            return None
         for at, token in enumerate(self.tokens):
             if token.parts and not token.parts.isdisjoint(parts):
                 return at, token
@@ -203,6 +206,8 @@ class UpdateReader:
         return None
 
     def _partial(self) -> Update | None:
+        if self.parts.isdisjoint((p.PART, p.CLOSE)):
+            return None
         for at, token in enumerate(self.tokens):
             if p.PART in token.parts and not self._negated(at):
                 if " " in token.low or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT})) or self._percent_near(at):
@@ -220,6 +225,8 @@ class UpdateReader:
         return False
 
     def _moved(self) -> Update | None:
+        if self.parts.isdisjoint((p.MOVE, p.BREAKEVEN)):
+            return None
         for at, token in enumerate(self.tokens):
             if token.label not in (p.STOP, p.TRAIL) and p.TRAIL not in token.parts and not (p.BREAKEVEN in token.parts and " " in token.low) and not (p.MOVE in token.parts and " " in token.low):
                 continue
