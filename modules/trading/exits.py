@@ -67,13 +67,13 @@ def usable_prices(open_: float, high: float, low: float, close: float) -> bool:
 
 @kernel
 def sound_program(row: np.void) -> bool:
-    """Whether a row can be stepped at all: direction, entry, stop and remaining share make sense."""
+    """Whether a row can be stepped at all: direction, entry, stop, levels and remaining share make sense."""
     direction = row["direction"]
     return bool(
         (direction == 1 or direction == -1)
         and 0.0 < row["entry"] < np.inf
         and 0.0 <= row["stop"] < np.inf
-        and 0 <= row["levels"] <= codes.MAX_TARGETS
+        and 0 <= row["reached"] <= row["levels"] <= codes.MAX_TARGETS
         and (row["closed"] == 1 or codes.EPSILON < row["remaining"] <= 1.0 + codes.EPSILON)
     )
 
@@ -216,8 +216,8 @@ def _check_targets(row: np.void, open_: float, high: float, low: float, out: cod
         if row["remaining"] - share <= codes.EPSILON:
             share = float(row["remaining"])
         at = _put(out, at, codes.TARGET, index + 1, 0, price, share)
-        if row["resting"] == 1:
-            continue
+        if row["resting"] == 1 and row["share"][index] > 0.0:
+            continue  # a level without a share has no order whose fill could tell of it
         row["hit"][index] = 1
         row["reached"] = max(row["reached"], index + 1)
         row["remaining"] -= share
@@ -258,6 +258,9 @@ def _trade_bar(
     if row["closed"] == 1:
         return at
     adverse = low if row["direction"] > 0 else high
+    if at > start:  # a resting stop was touched: its fill is awaited before anything else is asked for
+        _note_range(row, row["best"], adverse)
+        return at
     if first == codes.ENTERED_INSIDE and row["direction"] > 0:
         high = close
     elif first == codes.ENTERED_INSIDE:

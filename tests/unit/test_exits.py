@@ -433,6 +433,8 @@ def test_impossible_prices_decide_nothing(bar, kernel):
         ("stop", np.inf),
         ("levels", 17),
         ("levels", -1),
+        ("reached", 6),
+        ("reached", -1),
         ("remaining", 0.0),
         ("remaining", 1.1),
         ("remaining", np.nan),
@@ -542,6 +544,15 @@ class TestRestingRows:
         assert self.step(row, 94.0) == [stop(94.0, 1.0)]
         assert self.step(row, 94.0) == []
         assert self.fill(row, codes.FILLED_STOP, 1.0) == [closed("initial")]
+
+    def test_a_touched_stop_comes_before_the_time_exit(self):
+        row = self.row(time_exit_ms=1)
+        assert self.step(row, 94.0) == [stop(94.0, 1.0)]
+        assert self.step(row, 94.0) == [timed(94.0, 1.0)]
+
+    def test_a_target_without_a_share_needs_no_fill(self):
+        row = self.row(target=[102.0, 104.0], share=[0.0, 1.0], follow=1)
+        assert self.step(row, 102.0) == [target(1, 102.0, 0.0), moved(100.0, "followed")]
 
     def test_a_close_by_hand(self):
         row = self.row()
