@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,23 +119,18 @@ def _read_csv(path: Path) -> Any:
         head = stream.read(4096).decode("utf-8-sig", errors="replace")
     first = head.splitlines()[0] if head else ""
     delimiter = max(",;\t", key=first.count)
-    names = [name.strip() for name in first.split(delimiter)]
+    names = next(csv.reader([first], delimiter=delimiter), [])
+    wanted = {name: pa.string() if _our_name(name) == "timestamp" else pa.float64() for name in names}
+    wanted = {name: kind for name, kind in wanted.items() if _our_name(name) in COLUMNS}
     return arrow_csv.read_csv(
         str(path),
         parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types={
-                name: pa.string() if _our_name(name) == "timestamp" else pa.float64()
-                for name in names
-                if _our_name(name) in COLUMNS
-            },
-            include_columns=[name for name in names if _our_name(name) in COLUMNS],
-        ),
+        convert_options=arrow_csv.ConvertOptions(column_types=wanted, include_columns=list(wanted)),
     )
 
 
 def _our_name(name: str) -> str:
-    plain = name.strip().strip('"').lower()
+    plain = name.strip().lower()
     return _OTHER_NAMES.get(plain, plain)
 
 

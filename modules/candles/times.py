@@ -66,6 +66,9 @@ def _no_zone(row: int, text: object) -> str:
 
 def _from_text(column: Any, times: str, timeframe_ms: int | None) -> npt.NDArray[np.int64]:
     texts = pc.utf8_trim_whitespace(column)
+    blank = pc.equal(texts, "").to_numpy(zero_copy_only=False)
+    if blank.any():
+        raise BadCandles(f"timestamp: row {int(np.argmax(blank))} is empty")
     if len(texts) and _NUMBER.fullmatch(texts[0].as_py()):
         try:
             numbers = texts.cast(pa.int64() if "." not in texts[0].as_py() else pa.float64())
