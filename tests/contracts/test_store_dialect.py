@@ -45,6 +45,7 @@ QUERIES: dict[str, Callable[[type[tinydb.Query]], Any]] = {
     "not": lambda q: ~(q().age == 31),
     "not missing": lambda q: ~q().address.city.exists(),
     "exists": lambda q: q().address.code.exists(),
+    "exists though null": lambda q: q().age.exists(),
     "matches": lambda q: q().name.matches("A"),
     "matches with flags": lambda q: q().name.matches("a", re.IGNORECASE),
     "not matches with flags": lambda q: ~q().name.matches("a", re.IGNORECASE),

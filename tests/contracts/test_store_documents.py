@@ -200,6 +200,22 @@ def test_odd_but_lawful_values_come_back_the_same(orders: Collection) -> None:
         orders.insert({"id": "deep", "deep": deep})
 
 
+def test_comparing_by_size_never_meets_another_kind(orders: Collection) -> None:
+    values = [None, 5, 7.5, "5", "z", [9], {"a": 9}, True]
+    orders.insert_multiple({"id": n, "v": value} for n, value in enumerate(values))
+    orders.insert({"id": 99})
+    for query, keys in (
+        (where("v") > 4, [1, 2]),
+        (where("v") >= 5, [1, 2]),
+        (where("v") < 6, [1, 7]),
+        (where("v") <= 0.5, []),
+        (where("v") > "", [3, 4]),
+        (where("v") <= "5", [3]),
+        (~(where("v") > 4), [0, 3, 4, 5, 6, 7, 99]),
+    ):
+        assert [each["id"] for each in orders.search(query)] == keys, query
+
+
 def test_common_questions_use_an_index(store: Store) -> None:
     orders = store["orders"]
     used = {

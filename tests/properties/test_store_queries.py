@@ -149,6 +149,8 @@ def _answers(query: Any, document: dict[str, Any]) -> bool | None:
 )
 @example(bodies=[{"a": "[1]"}, {"a": [1]}], query=tinydb.where("a") == "[1]")
 @example(bodies=[{"a": None}, {}, {"a": {"b": None}}], query=~(tinydb.where("a")["b"] == None))  # noqa: E711
+@example(bodies=[{'q"t': 1}, {"q": 1}], query=tinydb.where('q"t') == 1)
+@example(bodies=[{"a": None}, {}], query=tinydb.where("a").exists())
 @example(bodies=[{"a": 2**63 + 1}, {"a": 2**63}], query=tinydb.where("a") > float(2**63))
 @example(bodies=[{"a": 0.1234567890123456}, {"a": 5e-324}], query=tinydb.where("a") == 0.1234567890123456)
 @example(bodies=[{"a": "É"}], query=~tinydb.where("a").matches("é", re.IGNORECASE))
