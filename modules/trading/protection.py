@@ -4,8 +4,9 @@
 `converge` compares that with the orders there are; running it again after its changes took effect changes nothing.
 A level whose order's fate is unknown is left alone until it is known.
 
-Replacing a stop places the new one before the old is cancelled, so a position is never naked; both are reduce-only, so
-both triggering can't flip it. Replacing a target cancels before it places, so targets never add up to more than is held.
+Replacing a stop takes two rounds: the new one is placed, and only when it works at the exchange is the old one cancelled,
+so a position is never naked; both are reduce-only, so both triggering can't flip it. Replacing a target also takes two:
+it is cancelled, and placed anew from what is then known to be left, so targets never add up to more than is held.
 """
 
 from __future__ import annotations
@@ -55,20 +56,19 @@ class DesiredOrder:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An order to place. `id` is its client order id; `replaces` the ids of the working orders it takes the place of."""
+    """An order to place; `id` is its client order id."""
 
     id: str
     wanted: DesiredOrder
     revision: int
-    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What to do, in this order: place the stops, cancel, place the rest.
+    """One round: place the stops, cancel, place the rest; then look again, until there is nothing to do.
 
-    An old stop is cancelled only once the placement that names it in `replaces` works at the exchange. `refused` are
-    levels whose like the exchange already rejected: they are not sent again, whoever runs this raises an alarm.
+    `refused` are levels whose like the exchange already rejected: they are not sent again, whoever runs this raises an
+    alarm.
     """
 
     to_cancel: tuple[Order, ...] = ()
@@ -82,11 +82,6 @@ class Changes:
     def stops(self) -> tuple[Placement, ...]:
         """Placements that come before the cancels."""
         return tuple(placement for placement in self.to_place if placement.wanted.role is OrderRole.STOP)
-
-    @property
-    def targets(self) -> tuple[Placement, ...]:
-        """Placements that come after the cancels."""
-        return tuple(placement for placement in self.to_place if placement.wanted.role is OrderRole.TARGET)
 
 
 def protect(position: Position, plan: Plan, instrument: Instrument, *, orders: Iterable[Order]) -> Changes:
@@ -158,7 +153,7 @@ def _target_quantities(
 
 
 def converge(wanted: Iterable[DesiredOrder], orders: Iterable[Order], *, revision_floor: int = 0) -> Changes:
-    """The fewest changes from the orders there are to those wanted.
+    """The fewest changes, of one round, from the orders there are towards those wanted.
 
     `orders` may be all of the plan's (ended ones make sure that no id is used twice) or only the working ones, in which
     case `revision_floor` must be above every revision already used.
@@ -190,13 +185,14 @@ def _converge_level(wanted: DesiredOrder | None, orders: list[Order], revision_f
     met = [order for order in working if wanted.is_met_by(order)]
     if met:
         return Changes(to_cancel=tuple(order for order in working if order is not met[-1]))
-    if any(order.state is OrderState.REJECTED and wanted.is_met_by(order) for order in orders[-1:]):
-        return Changes(refused=(wanted,))
-    revision = max([order.revision + 1 for order in orders], default=revision_floor)
-    revision = max(revision, revision_floor)
+    is_stop = wanted.role is OrderRole.STOP
+    if orders and orders[-1].state is OrderState.REJECTED and wanted.is_met_by(orders[-1]):
+        return Changes(to_cancel=() if is_stop else tuple(working), refused=(wanted,))
+    if working and not is_stop:
+        return Changes(to_cancel=tuple(working))
+    revision = max(revision_floor, *(order.revision + 1 for order in orders)) if orders else revision_floor
     order_id = client_order_id(wanted.plan_id, wanted.role, wanted.number, revision)
-    placement = Placement(order_id, wanted, revision, tuple(order.id for order in working))
-    return Changes(to_cancel=tuple(working), to_place=(placement,))
+    return Changes(to_place=(Placement(order_id, wanted, revision),))
 
 
 def order_of(placement: Placement, position: Position, now: datetime) -> Order:

@@ -126,12 +126,11 @@ def size(legs: tuple[Leg, ...], budget: Budget, instrument: Instrument) -> Sized
         if quantity < wanted * SMALLEST_PART:
             return cap.refusal
         parts = _parts(legs, quantity, budget.max_order_value, instrument)
-        small = [i for i, leg in enumerate(legs) if instrument.refuse(parts[i], leg.price) is not None]
-        if not small:
+        if all(instrument.refuse(part, leg.price) is None for leg, part in zip(legs, parts, strict=True)):
             break
         if len(legs) == 1:
             return _too_small(parts[0], legs[0].price, instrument, cap if cap.quantity < wanted else None)
-        legs = _joined(legs, small[-1])
+        legs = _without_lightest(legs)
     if len(legs) < count:
         notes.append(f"{count} entries became {len(legs)}: smaller ones are below the exchange's minimum.")
     if cap.quantity < wanted:
@@ -194,8 +193,9 @@ def _parts(legs: tuple[Leg, ...], quantity: Decimal, max_value: Decimal, instrum
     )
 
 
-def _joined(legs: tuple[Leg, ...], index: int) -> tuple[Leg, ...]:
-    """`legs` without the one at `index`; its weight goes to the one before (for the first: the one after)."""
+def _without_lightest(legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
+    """One leg fewer: the lightest (of equals the farthest) joins the one before it, the first joins the second."""
+    index = min(range(len(legs)), key=lambda i: (legs[i].weight, -i))
     neighbour = index - 1 if index else 1
     heavier = replace(legs[neighbour], weight=legs[neighbour].weight + legs[index].weight)
     kept = (*legs[:neighbour], heavier, *legs[neighbour + 1 :])
