@@ -7,7 +7,9 @@ hide it again.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Self
 
 import numpy as np
@@ -187,20 +189,20 @@ class StructureState:
 
     def _stamp(self, index: int) -> int:
         """Open time of a bar: counted from the last hole before it, so no stamp needs to be kept per bar."""
-        for start, stamp in reversed(self._runs):
-            if start <= index:
-                return stamp + (index - start) * self.timeframe_ms
-        raise IndexError(f"bar {index} is no longer known")
+        start, stamp = self._runs[bisect_right(self._runs, index, key=itemgetter(0)) - 1]
+        return stamp + (index - start) * self.timeframe_ms
 
     def _last_stamp(self) -> int:
         return int(self._memory.core["state"]["last_stamp"][0])
 
     def _forget_runs(self) -> None:
-        """Drop the starts of stretches that end before the oldest object that still stands."""
+        """Keep only the stretches without holes that an object still refers to, and the present one."""
         table = self._table(())
-        oldest = int(table["formed"].min()) if len(table) else len(self)
-        while len(self._runs) > 1 and self._runs[1][0] <= oldest:
-            del self._runs[0]
+        indices = np.concatenate([table["formed"], table["confirmed"], *(table[name] for name in _LATER)])
+        starts = np.array([start for start, _ in self._runs])
+        needed = np.unique(np.searchsorted(starts, indices[indices >= 0], side="right") - 1)
+        keep = {*needed.tolist(), len(self._runs) - 1}
+        self._runs = [stretch for place, stretch in enumerate(self._runs) if place in keep]
 
     def _refuse_bad_bar(self, bar: Bar) -> None:
         first = not len(self)
