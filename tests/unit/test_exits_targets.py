@@ -27,12 +27,11 @@ from modules.trading.targets import (
     share_out,
 )
 
+D = Decimal
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOON_MS = 1_767_268_800_000
 BTC = Instrument("x", "BTCUSDT", "BTC", "USDT", MarketKind.PERPETUAL, D("0.1"), D("0.001"), D("0.001"), D(5), D(100))
 FIFTHS = (D("0.2"),) * 5
-
-D = Decimal
 
 
 def plan(**changes: object) -> Plan:
