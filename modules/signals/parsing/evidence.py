@@ -21,6 +21,7 @@ _PAIR = 9
 _PROSE = 25
 _OPENING = 25
 _SHORT_REPLY = 14
+_ADVERT_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
 
 def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
     """A signal's words repeated to report how it went."""
+    if updates and updates[0].what is None and updates[0].strength >= 3:
+        return Evidence(Kind.UPDATE, 0.85, "a receipt of an execution, which asks for nothing", updates[0])
     ticked = [f for f in draft.targets if f.ticked]
     prices = len(draft.entries) + (draft.stop is not None)
     if ticked and (len(ticked) < len(draft.targets) or not prices or reading.parts[p.PROFIT]):
@@ -117,7 +120,11 @@ def _is_prose(reading: Reading, draft: Draft) -> bool:
 
 def _update(reading: Reading, updates: list[Update], symbol: Found | None, symbols: list[Found]) -> Evidence:
     known = symbol is not None and symbol.weight >= _SURE_SYMBOL
+    if reading.parts[p.ADVERT] and reading.parts[p.PROMO] and reading.lines <= _ADVERT_LINES:
+        return Evidence(Kind.NONE, 0.7, "an advert that boasts of a past signal")
     for update in updates:
+        if not known and update.strength < 3 and reading.parts[p.CONDITION] and update.token.start > _OPENING // 2:
+            continue
         if update.strength < 3 and (reading.questions or reading.conditional or (not known and reading.unknown_words > _SHORT_REPLY and update.token.start > _OPENING)):
             continue
         if reading.unknown_words > (_PROSE if update.strength >= 3 or update.token.start < _OPENING else _PROSE // 2 + 2):

@@ -34,6 +34,10 @@ class Message:
     updates: list[Update]
 
 
+_CERTAIN = 6
+"""Weight from which a symbol needs no side beside it."""
+
+
 def parse(text: str, dialect: Dialect | None = None) -> Parse:
     """What the message says. Never raises; the reason names the evidence for the kind."""
     dialect = dialect or DEFAULT
@@ -50,7 +54,7 @@ def _understand(text: str, dialect: Dialect) -> Message:
     normal = normalise(text)
     symbols = find_symbols(normal.text, dialect.default_quote)
     symbol = max(symbols, key=lambda f: (f.weight, -f.start), default=None)
-    if symbol is None or symbol.weight < 5:
+    if symbol is None or symbol.weight < _CERTAIN:
         beside = beside_side(normal.text, dialect.default_quote)
         symbol = beside or symbol
         symbols = [*symbols, beside] if beside else symbols

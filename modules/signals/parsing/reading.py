@@ -23,6 +23,7 @@ _POINTERS = frozenset(":=)]-–.>→➝➜➡»|~•")
 _MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
+_PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET}
 AT = "at"
 
 
@@ -114,11 +115,19 @@ class Reader:
         sign = token.text
         if sign == "✅":
             self._tick(at)
+        elif sign in _PICTURED and self.part != _PICTURED[sign]:
+            self._pictured(at, _PICTURED[sign])
         elif sign == "?" and at and self.tokens[at - 1].type is T.WORD and self.tokens[at - 1].label not in LABELS:
             self.found.questions += 1
         elif sign == "@" and self.part is None:
             self.part, self.got, self.label_line, self.words = AT, 0, self.line, 0
         self.joint += sign
+
+    def _pictured(self, at: int, label: str) -> None:
+        """A stop or target drawn as a picture is a label where a price follows at once and no word has said what it is."""
+        following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        if following is not None and is_price(following) and (self.got or self.part not in LABELS):
+            self._label(at, label)
 
     def _tick(self, at: int) -> None:
         """A tick behind a price says that it was reached; one before a label or a price is a bullet."""

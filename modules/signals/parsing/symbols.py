@@ -12,7 +12,7 @@ from dataclasses import dataclass
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
 _OTHER_QUOTES = ("BTC", "ETH", "BNB", "EUR", "TRY", "GBP", "JPY", "BRL", "AUD", "DAI", "XBT", "SOL", "INR", "RUB", "IRT", "TMN")
 CURRENCIES = frozenset("USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN ZAR MXN TRY CNH CNY HUF CZK RUB BRL INR THB ILS".split())
-FLOORS = {"BTC": 1000, "XAU": 500, "DAX": 2000, "GER": 2000, "DE4": 2000, "DE3": 2000, "US3": 2000, "NAS": 2000, "US1": 2000, "UST": 2000, "JP2": 2000, "UK1": 2000}
+FLOORS = {"BTC": 1000, "ETH": 100, "XAU": 500, "DAX": 2000, "GER": 2000, "DE4": 2000, "DE3": 2000, "US3": 2000, "NAS": 2000, "US1": 2000, "UST": 2000, "JP2": 2000, "UK1": 2000}
 """By the first letters of a symbol: a price below which it has not been for years, to tell 64.250 from 64250."""
 
 _PAIR = 10
@@ -58,9 +58,10 @@ _TAIL = r"(?:\.P|\.PERP|[-_/ ]?PERP(?:ETUAL)?|[-_]SWAP|\.c|m|\.pro|\.raw)?(?![A-
 _SLASHED = re.compile(
     rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}", re.IGNORECASE
 )
-_DASHED = re.compile(rf"[A-Z0-9][-_:](?:{_Q})")
+_DASHED = re.compile(rf"[A-Z0-9][-_:](?:{_Q})|(?:USDT|USDC|BUSD)_[A-Z0-9]")
 _BASE_QUOTE = re.compile(rf"([A-Za-z0-9]{{0,14}}?)({_Q})(?:PERP|m|M)?", re.IGNORECASE)
 _CAPITALS_BEFORE = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) $")
+_QUOTE_FIRST = re.compile(r"(?<![A-Za-z0-9])(USDT|USDC|BUSD)_([A-Z0-9]{2,12})(?![A-Za-z0-9_])")
 _CROSSED = re.compile(r"(?<![A-Za-z0-9#$])([#$]?)([A-Z0-9]{2,10})(BTC|ETH|BNB)(?![A-Za-z0-9])")
 _FOREX = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{3})[ ]{0,2}([/\-_. ]?)[ ]{0,2}([A-Za-z]{3})(?:m|\.[a-z]{1,4}|\+|i)?(?![A-Za-z0-9])")
 _TAGGED = re.compile(r"([#$])[ ]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9_])")
@@ -101,6 +102,8 @@ def _pairs(text: str, found: list[Found]) -> None:
         if _plausible_base(base) and not (base.islower() and quote.islower() and base.upper() in NEVER):
             start = match.start(1) if match.group(1) else match.start(3)
             found.append(Found(base.upper() + quote.upper(), start, match.end(), _PAIR))
+    for match in _QUOTE_FIRST.finditer(text):
+        found.append(Found(match.group(2) + match.group(1), match.start(), match.end(), _PAIR))
 
 
 def _crossed(text: str, found: list[Found]) -> None:
@@ -172,7 +175,7 @@ def _words(text: str, found: list[Found], default_quote: str) -> None:
             found.append(Found(COIN_NAMES[low] + default_quote, match.start(), match.end(), 3))
         elif word in COINS and word not in NEVER and len(word) > 1:
             found.append(Found(word + default_quote, match.start(), match.end(), 4))
-        elif low in _SYMBOL_LABELS:
+        elif low in _SYMBOL_LABELS and not text.startswith("_", match.start() - 1):
             _labelled(text, match.end(), found, default_quote)
         elif "us" in low and len(word) < 20:
             _glued(text, match, found)

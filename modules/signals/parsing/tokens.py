@@ -129,6 +129,8 @@ def _measure_numbers(tokens: list[Token]) -> None:
             token.measure = _measure(token, before, after)
             if token.measure is N.PERCENT:
                 _spread_percent(tokens, i)
+            elif token.measure is N.DISTANCE:
+                _spread_distance(tokens, i)
 
 
 def _measure(token: Token, before: Token | None, after: Token | None) -> N:
@@ -181,6 +183,15 @@ def _spread_percent(tokens: list[Token], i: int) -> None:
         first = tokens[i - 2]
         if tokens[i].glued and tokens[i - 1].glued and first.measure is N.PRICE:
             first.measure = N.PERCENT
+
+
+def _spread_distance(tokens: list[Token], i: int) -> None:
+    """In "40/80/150 pips" all are distances."""
+    while i >= 2 and tokens[i - 1].type is T.SIGN and tokens[i - 1].text in "/-," and tokens[i - 2].type is T.NUMBER and tokens[i - 1].glued:
+        i -= 2
+        if tokens[i].measure is not N.PRICE:
+            return
+        tokens[i].measure = N.DISTANCE
 
 
 def is_price(token: Token) -> bool:

@@ -52,7 +52,7 @@ class UpdateReader:
 
     def read(self) -> list[Update]:
         """All readings, the weightiest first."""
-        found = [update for look in (self._cancelled, self._all_targets, self._stop_hit, self._target_hit, self._partial, self._moved, self._closed, self._opening, self._filled) if (update := look())]
+        found = [update for look in (self._fill_reported, self._cancelled, self._all_targets, self._stop_hit, self._target_hit, self._partial, self._moved, self._closed, self._opening, self._filled) if (update := look())]
         return found
 
     def _first(self, *parts: str) -> tuple[int, Token] | None:
@@ -158,7 +158,8 @@ class UpdateReader:
         hit = self._near(at, frozenset({p.HIT}), ahead=3, back=1)
         if hit is not None and self._near(at, frozenset({p.TARGET}), ahead=3, back=3) is None:
             return True
-        return p.LOSS in self.parts and not self._priced(at) and self._near(at, frozenset({p.MOVE, p.BREAKEVEN})) is None
+        result = p.LOSS in self.parts or (p.PROFIT in self.parts and at <= 2)
+        return result and not self._priced(at) and self._near(at, frozenset({p.MOVE, p.BREAKEVEN})) is None
 
     def _priced(self, at: int) -> bool:
         """Whether a price follows the label on its line."""
@@ -250,6 +251,11 @@ class UpdateReader:
         if found is None or self._negated(found[0]):
             return None
         return Update("close", None, 2, found[1])
+
+    def _fill_reported(self) -> Update | None:
+        """An exchange's or bot's receipt of an execution, whatever else it says."""
+        found = self._first(p.FILL_REPORT)
+        return Update(None, None, 3, found[1]) if found else None
 
     def _filled(self) -> Update | None:
         found = self._first(p.FILLED)
