@@ -64,10 +64,8 @@ def test_another_unit_of_price_or_volume_changes_nothing_else(
     after = compute(name, scaled(candles, price, volume), **params)
     for output, values in before.items():
         unit = price if belongs(name, output, IN_PRICE) else volume if belongs(name, output, IN_VOLUME) else 1.0
-        if unit == 1.0:
-            reach = np.nanmax(np.abs(values), initial=1.0)
-        else:
-            reach = np.nanmax(np.abs(values), initial=1e-12)
+        smallest = 1.0 if unit == 1.0 else 1e-12
+        reach = np.nanmax(np.abs(values), initial=smallest)
         np.testing.assert_allclose(after[output] / unit, values, rtol=1e-8, atol=1e-8 * reach, err_msg=output)
 
 

@@ -11,7 +11,7 @@ import talib
 from modules.analysis.candles import Floats
 from modules.analysis.compiled import kernel
 from modules.analysis.indicators.declaration import FACTOR, PERIOD, Between, Settings, indicator
-from modules.analysis.indicators.rolling import rolling_sum, still
+from modules.analysis.indicators.rolling import rolling_sum
 
 
 @indicator(lookback=lambda s: int(s["period"]), period=Between(1, 5000))
@@ -48,14 +48,23 @@ def bollinger(close: Floats, period: int = 20, deviations: float = 2.0) -> Bolli
     a fraction of the middle.
     """
     upper, middle, lower = talib.BBANDS(close, period, deviations, deviations)
-    spread = upper - lower
-    resting = still(close, period) | (spread == 0.0)
-    spread[resting] = 1.0
-    percent_b = (close - lower) / spread
-    percent_b[resting] = 0.5
-    spread[resting] = 0.0
-    spread /= middle
-    return Bollinger(upper, middle, lower, percent_b, spread)
+    return Bollinger(upper, middle, lower, *_place_and_width(close, upper, middle, lower, period))
+
+
+@kernel
+def _place_and_width(close: Floats, upper: Floats, middle: Floats, lower: Floats, period: int) -> tuple[Floats, Floats]:
+    place = np.full(len(close), np.nan)
+    width = np.full(len(close), np.nan)
+    same = 1
+    for row in range(len(close)):
+        same = same + 1 if row > 0 and close[row] == close[row - 1] else 1
+        if row < period - 1:
+            continue
+        # after a move the rounding of TA-Lib's sums leaves a resting market a band of some 1e-8
+        spread = upper[row] - lower[row] if same < period else 0.0
+        place[row] = (close[row] - lower[row]) / spread if spread > 0.0 else 0.5
+        width[row] = spread / middle[row] if spread > 0.0 else 0.0
+    return place, width
 
 
 class Channel(NamedTuple):

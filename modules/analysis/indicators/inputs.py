@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modules.analysis.candles import Floats, Integers
+from modules.analysis.compiled import kernel
 
 Column = npt.NDArray[Any]
 
@@ -78,10 +79,21 @@ def _refuse(bad: npt.NDArray[np.bool_], message: str) -> None:
 
 
 def _refuse_not_finite(name: str, array: Column) -> None:
-    finite = np.isfinite(array)
-    if not finite.all():
-        row = int(np.argmin(finite))
+    if _count_not_finite(array.view(np.int64)):
+        row = int(np.argmin(np.isfinite(array)))
         raise ValueError(f"{name}: row {row} is not a finite number: {array[row]}")
+
+
+@kernel
+def _count_not_finite(bits: Integers) -> int:
+    """How many doubles, given as their bits, are NaN or infinite: those whose exponent is all ones.
+
+    Twice as fast as asking for each and then for all; the check is what a cheap indicator mostly costs.
+    """
+    count = 0
+    for row in range(len(bits)):
+        count += (bits[row] & 0x7FF0000000000000) == 0x7FF0000000000000
+    return count
 
 
 def _refuse_unsorted(stamps: Column) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import talib
 
 from modules.analysis.candles import Floats
+from modules.analysis.compiled import kernel
 from modules.analysis.indicators.declaration import PERIOD, Between, Settings, indicator
 from modules.analysis.indicators.rolling import still
 
@@ -127,17 +128,24 @@ def stochastic_rsi(
     strength = relative_strength(close, rsi_period)
     k = _smoothed(_place_in_range(strength, strength, strength, period, RSI_NOISE), smooth_k)
     d = _smoothed(k, smooth_d)
-    known = ~np.isnan(d)
-    zone = np.where(k > overbought, 1.0, np.where(k < oversold, -1.0, 0.0))
-    side = np.sign(k - d)
-    cross = np.zeros(len(close))
-    up = (side[1:] > 0) & (side[:-1] <= 0)
-    down = (side[1:] < 0) & (side[:-1] >= 0)
-    cross[1:][up] = 1.0
-    cross[1:][down] = -1.0
-    zone[~known] = np.nan
-    cross[~known] = np.nan
-    return StochasticRsi(k, d, zone, cross)
+    return StochasticRsi(k, d, *_zones_and_crosses(k, d, overbought, oversold))
+
+
+@kernel
+def _zones_and_crosses(k: Floats, d: Floats, overbought: float, oversold: float) -> tuple[Floats, Floats]:
+    zone = np.full(len(k), np.nan)
+    cross = np.full(len(k), np.nan)
+    gap_before = np.nan
+    for row in range(len(k)):
+        gap = k[row] - d[row]
+        if np.isnan(gap):
+            continue
+        zone[row] = 1.0 if k[row] > overbought else (-1.0 if k[row] < oversold else 0.0)
+        up = gap > 0.0 and gap_before <= 0.0
+        down = gap < 0.0 and gap_before >= 0.0
+        cross[row] = 1.0 if up else (-1.0 if down else 0.0)
+        gap_before = gap
+    return zone, cross
 
 
 @indicator(lookback=lambda s: int(s["period"]) - 1, period=PERIOD)

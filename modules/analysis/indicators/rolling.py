@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import talib
 
 from modules.analysis.candles import Floats
 from modules.analysis.compiled import kernel
@@ -39,10 +38,12 @@ def rolling_sum(values: Floats, period: int) -> Floats:
     return out
 
 
+@kernel
 def still(values: Floats, period: int) -> npt.NDArray[np.bool_]:
-    """Where the last `period` rows are all the same number; False where the window is not full.
-
-    Leading NaN are allowed.
-    """
-    result: npt.NDArray[np.bool_] = talib.MAX(values, period) == talib.MIN(values, period)
-    return result
+    """Where the last `period` rows (two or more) are all the same number; False where the window is not full."""
+    out = np.zeros(len(values), dtype=np.bool_)
+    same = 1
+    for row in range(1, len(values)):
+        same = same + 1 if values[row] == values[row - 1] else 1
+        out[row] = same >= period
+    return out
