@@ -22,7 +22,7 @@ from database.specs import CollectionSpec, path_of
 
 Key = str | int
 Change = Mapping[str, Any] | Callable[[Document], object]
-Query = Any  # a TinyDB query, or any function of a document that returns a truth value
+Cond = Any  # a TinyDB query, or any function of a document that returns a truth value
 
 _PAGE = 1000
 _nothing = nullcontext()
@@ -45,7 +45,7 @@ class Collection:
 
     # --- reading
 
-    def get(self, cond: Query = None, *, key: Key | None = None) -> Document | None:
+    def get(self, cond: Cond = None, *, key: Key | None = None) -> Document | None:
         """The document with this key, or the first that meets the condition; None when there is none."""
         if key is not None:
             if cond is not None:
@@ -67,7 +67,7 @@ class Collection:
 
     def search(
         self,
-        cond: Query = None,
+        cond: Cond = None,
         *,
         limit: int | None = None,
         order_by: str | None = None,
@@ -94,11 +94,11 @@ class Collection:
         """Every document, in insertion order."""
         return [decode(body) for (body,) in self._engine.rows(f"SELECT body FROM {self._table} ORDER BY row")]
 
-    def contains(self, cond: Query = None, *, key: Key | None = None) -> bool:
+    def contains(self, cond: Cond = None, *, key: Key | None = None) -> bool:
         """Whether a document has this key or meets the condition."""
         return self.get(cond, key=key) is not None
 
-    def count(self, cond: Query = None) -> int:
+    def count(self, cond: Cond = None) -> int:
         """How many documents meet the condition."""
         where = compile_query(cond, self._fields)
         if where.exact:
@@ -133,7 +133,7 @@ class Collection:
         self._write_all(self._insert, rows)
         return [key for key, _ in rows]
 
-    def update(self, fields: Change, cond: Query = None, *, key: Key | None = None) -> list[Key]:
+    def update(self, fields: Change, cond: Cond = None, *, key: Key | None = None) -> list[Key]:
         """Set top-level fields, or let a function change each document in place, wherever the condition is met.
 
         Returns the keys of the changed documents; without condition and key all are changed. The key itself cannot change.
@@ -143,7 +143,7 @@ class Collection:
             self._write_all(self._rewrite, [(self._changed(known, body, fields), row) for row, known, body in found])
         return [known for _, known, _ in found]
 
-    def upsert(self, document: Mapping[str, Any], cond: Query = None) -> list[Key]:
+    def upsert(self, document: Mapping[str, Any], cond: Cond = None) -> list[Key]:
         """Update the documents that meet the condition (without one: that with the document's key), or else insert it."""
         key = self._key_of(document) if cond is None else None
         with self._engine.writing():
@@ -175,7 +175,7 @@ class Collection:
             self.update(fields, key=key)
             return True
 
-    def remove(self, cond: Query = None, *, key: Key | None = None) -> list[Key]:
+    def remove(self, cond: Cond = None, *, key: Key | None = None) -> list[Key]:
         """Remove the documents that meet the condition, or that with the key; their keys."""
         if cond is None and key is None:
             raise InvalidQuery("remove needs a condition or a key; truncate removes everything")
@@ -190,11 +190,11 @@ class Collection:
 
     # --- inner steps
 
-    def compiled(self, cond: Query) -> Condition:
+    def compiled(self, cond: Cond) -> Condition:
         """The SQL condition of a query, to see what an index can do for it."""
         return compile_query(cond, self._fields)
 
-    def _accepted(self, cond: Query, where: Condition, order: str) -> Iterator[Document]:
+    def _accepted(self, cond: Cond, where: Condition, order: str) -> Iterator[Document]:
         """The documents of a condition one by one, asking the query itself where SQL only narrowed."""
         with closing(self._engine.stream(f"{self._find}{where.sql}{order}", where.parameters)) as rows:  # type: ignore[type-var]
             for _, body in rows:
@@ -202,9 +202,7 @@ class Collection:
                 if where.exact or cond(document):
                     yield document
 
-    def _page(
-        self, cond: Query, where: Condition, order: Order, after: Key | None, limit: int | None
-    ) -> list[Document]:
+    def _page(self, cond: Cond, where: Condition, order: Order, after: Key | None, limit: int | None) -> list[Document]:
         documents: list[Document] = []
         for part in order.parts(None if after is None else self._position(order, after)):
             if limit is not None and len(documents) >= limit:
@@ -225,7 +223,7 @@ class Collection:
             raise InvalidQuery(f"{self.name}: no document {after!r} to continue after")
         return found[0], found[1]
 
-    def _targets(self, cond: Query, key: Key | None) -> list[Row]:
+    def _targets(self, cond: Cond, key: Key | None) -> list[Row]:
         """Row, key and body of the documents to be changed, in insertion order."""
         if key is not None:
             if cond is not None:

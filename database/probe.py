@@ -30,8 +30,10 @@ def probe(path: Path, known_version: int | None = None) -> None:
         raise StoreFull(f"{path}: {error.strerror or error}; check the path and permissions") from error
     if head[:16] != _MAGIC or len(head) < 100:
         raise StoreDamaged(f"{path}: not an SQLite file")
+    # Killed before its first switch to WAL, a writer leaves a journal that only a writing connection can undo.
+    mode = "rw" if Path(f"{path}-journal").exists() else "ro"
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as connection:
             owner = connection.execute("PRAGMA application_id").fetchone()[0]
             layout = connection.execute("PRAGMA user_version").fetchone()[0]
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -40,7 +42,7 @@ def probe(path: Path, known_version: int | None = None) -> None:
             recorded = _recorded_version(connection)
     except sqlite3.Error as error:
         raise translated(error, path) from error
-    _judge(path, owner, layout, tables, cut_short=path.stat().st_size < pages * size and not _has_log(path))
+    _judge(path, owner, layout, tables, cut_short=not _has_log(path) and path.stat().st_size < pages * size)
     if known_version is not None and recorded > known_version:
         raise StoreTooNew(f"{path}: schema version {recorded}, this program knows {known_version}")
 

@@ -6,7 +6,7 @@ many, `exact` is False and the caller asks the query itself about each document.
 lambda) is still right, only slower.
 
 One difference is kept on purpose: comparing by size with a value of another kind (None, text against a number) raises in
-TinyDB; in SQL such a document simply does not match.
+TinyDB; in SQL such a document simply does not match. Only a query that SQL cannot narrow at all still raises.
 
 Not obvious: SQL's JSON functions give true and false as 1 and 0 (as Python compares them), arrays and objects as their text, a
 missing field and null both as NULL. `kind` tells these apart, and is asked only where it matters.

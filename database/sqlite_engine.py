@@ -250,7 +250,9 @@ class SqliteEngine:
             return
         connection = getattr(self._local, "connection", None)
         if connection is not None and not connection.in_transaction:
-            with suppress(sqlite3.Error):  # a favour to later queries: a full disk must not keep the store from closing
+            with suppress(sqlite3.Error):  # a favour to later queries, which must neither fail nor delay the close
+                connection.execute("PRAGMA busy_timeout=50")
+                connection.execute("PRAGMA analysis_limit=400")
                 connection.execute("PRAGMA optimize")
         self._closed = True
         with self._lock:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
+import signal
+import sqlite3
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -63,6 +66,34 @@ def _acknowledged(path: Path, turn: int, count: int) -> list[str]:
         except EOFError:
             receiving.close()
     return heard
+
+
+def _die_before_the_first_switch_to_wal(path: Path) -> None:
+    """A restored copy is not in WAL mode yet; this writer spills a half-done transaction into the file and dies."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA cache_size=1")
+    connection.execute("BEGIN")
+    connection.execute("DELETE FROM doc_counters")
+    connection.executemany(
+        "INSERT INTO doc_orders(key,revision,body) VALUES(?,1,?)",
+        ((n, f'{{"number": {n}, "note": "{"x" * 900}"}}') for n in range(500)),
+    )
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_writer_killed_before_the_first_switch_to_wal_is_undone(tmp_path: Path) -> None:
+    with _open(tmp_path / "first.db") as store:
+        store["counters"].insert({"id": "all", "n": 7})
+        store.backup(tmp_path / "store.db")
+    writer = spawn.Process(target=_die_before_the_first_switch_to_wal, args=(tmp_path / "store.db",))
+    writer.start()
+    writer.join(60)
+    assert writer.exitcode == -signal.SIGKILL
+    assert (tmp_path / "store.db-journal").stat().st_size > 0
+    with _open(tmp_path / "store.db") as store:
+        assert store["counters"].all() == [{"id": "all", "n": 7}]
+        assert len(store["orders"]) == 0
+        assert store.check() == []
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(tmp_path: Path) -> None:
