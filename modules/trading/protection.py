@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from modules.domain.instruments import Instrument
 from modules.domain.money import ZERO
@@ -26,6 +26,9 @@ from modules.trading.sizing import join_small
 
 _ROLES = (OrderRole.STOP, OrderRole.TARGET)
 _UNSETTLED = (OrderState.NEW, OrderState.SUBMITTED, OrderState.UNKNOWN)
+
+#: A third of three lots must be one lot, not 0.99…: fewer digits than the shares were computed with.
+_SHARES = Context(prec=18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +136,19 @@ def _target_quantities(
     left = instrument.round_quantity(position.quantity)
     if not position.targets or left < instrument.min_quantity or left <= ZERO:
         return []
-    weights = tuple(level.share for level in position.targets)
-    if sum(weights, ZERO) <= ZERO:
+    weight = sum((level.share for level in position.targets), ZERO)
+    if weight <= ZERO:
         return []
-    parts = instrument.split_quantity(position.initial_quantity, weights)
     open_levels = []
-    for level, part in zip(position.targets, parts, strict=True):
-        rest = part - filled.get(level.number, ZERO)
+    for level in position.targets:
+        share = _SHARES.divide(position.initial_quantity * level.share, weight)
+        rest = share - filled.get(level.number, ZERO)
         if level.hit_at is None and rest > ZERO:
             open_levels.append(PlannedTarget(level.number, instrument.round_price(level.price), rest))
     levels = join_small(tuple(open_levels), left, instrument)
     if not levels:
         return []
-    quantities = tuple(level.share for level in levels)
-    if sum(quantities, ZERO) != left:
-        quantities = instrument.split_quantity(left, quantities)
+    quantities = instrument.split_quantity(left, tuple(level.share for level in levels))
     pairs = zip(levels, quantities, strict=True)
     return [(level.number, level.price, quantity) for level, quantity in pairs if quantity > ZERO]
 
