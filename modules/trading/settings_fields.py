@@ -80,6 +80,15 @@ def _optional(kind: Kind) -> Kind:
     )
 
 
+def _or_zero(kind: Kind) -> Kind:
+    """Off is stored as zero."""
+
+    def read(text: str) -> object:
+        return 0 if text.lower() in _OFF or text == "0" else kind.read(text)
+
+    return replace(kind, range=f"{kind.range}, or off", read=read, show=lambda number: kind.show(number or None))
+
+
 def _flag(text: str) -> bool:
     if text.lower() in _YES:
         return True
@@ -214,7 +223,7 @@ def _show_dca(rungs: tuple[DcaLevel, ...]) -> str:
 def _show_seconds(seconds: int | None) -> str:
     if seconds is None:
         return "off"
-    unit = max((u for u in _UNITS if seconds % _UNITS[u] == 0), key=lambda u: _UNITS[u]) if seconds else "s"
+    unit = max((u for u in _UNITS if seconds % _UNITS[u] == 0), key=lambda u: _UNITS[u])
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
@@ -267,7 +276,7 @@ _ROWS: tuple[tuple[str, Kind, str, str], ...] = (
     ("limits.max_daily_loss_percent", _optional(_number("0.1", "100")), "5", "Loss in a day that stops new trades"),
     ("limits.max_trades_per_day", _optional(_whole(1, 10_000)), "100", "Most new trades in a day (UTC)"),
     ("limits.max_losses_in_row", _optional(_whole(1, 1000)), "5", "Losses in a row that stop new trades for the day"),
-    ("limits.cooldown_seconds", _seconds(0, 604_800), "5m", "Pause between two trades"),
+    ("limits.cooldown_seconds", _or_zero(_seconds(1, 604_800)), "5m", "Pause between two trades"),
 )
 
 

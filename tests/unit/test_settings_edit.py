@@ -66,6 +66,11 @@ def test_limits_and_exits_keep_what_is_not_changed() -> None:
     )
 
 
+def test_a_pause_of_nothing_is_off() -> None:
+    assert edit(edit(NEW, {"cooldown": "5m"}), {"cooldown": "off"}) == NEW
+    assert ("cooldown", "off") in [(name, value) for name, value, _ in describe(NEW)]
+
+
 def test_risk_sets_the_sizing_too() -> None:
     fixed = edit(NEW, {"sizing": "fixed", "size": "500"})
     made = edit(fixed, {"risk": "1.5"})
