@@ -17,7 +17,9 @@ from modules.signals.parsing.tokens import N, Token
 _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1001
 _FEW = 20
-_SPAN_JOINT = re.compile(r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*")
+_SPAN_JOINT = re.compile(
+    r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"
+)
 
 
 @dataclass(slots=True)
@@ -68,7 +70,12 @@ def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None, text: st
             return groups[part], part
     bare = groups.get("", [])
     if bare and symbol is not None:
-        behind = [f for f in bare if f.token.start >= symbol.start and (f.starts or not f.first or "\n" not in text[symbol.end : f.token.start])]
+        behind = [
+            f
+            for f in bare
+            if f.token.start >= symbol.start
+            and (f.starts or not f.first or "\n" not in text[symbol.end : f.token.start])
+        ]
         return [f for f in behind if f.line == behind[0].line] if behind else [], "bare"
     return [], ""
 
@@ -127,7 +134,11 @@ def _mend_glued_counters(draft: Draft, reference: Decimal | None) -> None:
         counter = str(position)
         if figure.token.glued and not figure.counted and text.startswith(counter) and len(text) > len(counter) + 1:
             rest = text[len(counter) :]
-            if rest[0].isdigit() and reference / 5 <= Decimal(rest.replace(",", ".")) <= reference * 5 and not reference / 5 <= figure.value <= reference * 5:
+            if (
+                rest[0].isdigit()
+                and reference / 5 <= Decimal(rest.replace(",", ".")) <= reference * 5
+                and not reference / 5 <= figure.value <= reference * 5
+            ):
                 figure.value = Decimal(rest.replace(",", "."))
 
 
@@ -151,7 +162,9 @@ def order_of(reading: Reading, draft: Draft, text: str) -> Order:
         return "limit"
     if draft.entry_kind == p.PRICE and not draft.targets and draft.stop is None:
         return "market"
-    return "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market[:_FEW]) else "limit"
+    return (
+        "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market[:_FEW]) else "limit"
+    )
 
 
 def _speaks_of_entry(word: Token, reading: Reading, draft: Draft, text: str) -> bool:
@@ -174,7 +187,13 @@ def side_of(reading: Reading, draft: Draft) -> tuple[Side | None, str]:
         written = [part for part, _, _ in reading.sides]
     if len(kinds) == 1:
         only = Side.LONG if p.LONG in kinds else Side.SHORT
-        if by_price is not None and by_price is not only and draft.entry_kind in (p.LONG, p.SHORT) and draft.stop is None and len(draft.targets) < 2:
+        if (
+            by_price is not None
+            and by_price is not only
+            and draft.entry_kind in (p.LONG, p.SHORT)
+            and draft.stop is None
+            and len(draft.targets) < 2
+        ):
             return only, "written"
         return only, "written"
     if by_price is not None:
@@ -203,7 +222,11 @@ def side_by_prices(draft: Draft) -> Side | None:
 
 def leverage_of(reading: Reading) -> tuple[Token | None, Decimal | None, Decimal | None]:
     """The first leverage written, and the last where it is a range."""
-    values = [t for t in reading.multiples if t.value is not None and 0 < t.value < _LARGEST_LEVERAGE and t.measure in (N.MULTIPLE, N.PRICE)]
+    values = [
+        t
+        for t in reading.multiples
+        if t.value is not None and 0 < t.value < _LARGEST_LEVERAGE and t.measure in (N.MULTIPLE, N.PRICE)
+    ]
     if not values:
         return None, None, None
     first = values[0].value

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modules.domain.parses import Kind
+from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.entries import Draft, side_of
+from modules.signals.parsing.entries import Draft
 from modules.signals.parsing.reading import Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
@@ -34,7 +35,14 @@ class Evidence:
     update: Update | None = None
 
 
-def weigh(reading: Reading, draft: Draft, updates: list[Update], symbols: list[Found], symbol: Found | None) -> Evidence:
+def weigh(
+    reading: Reading,
+    draft: Draft,
+    updates: list[Update],
+    symbols: list[Found],
+    symbol: Found | None,
+    side: tuple[Side | None, str],
+) -> Evidence:
     """The kind of the message."""
     refused = _other_business(reading, symbols)
     if refused is not None:
@@ -45,10 +53,10 @@ def weigh(reading: Reading, draft: Draft, updates: list[Update], symbols: list[F
     told = _retold(reading, draft, updates)
     if told is not None:
         return told
-    entry = _entry(reading, draft, symbol, updates)
+    entry = _entry(reading, draft, symbol, updates, side)
     if entry is not None:
         return entry
-    return _update(reading, updates, symbol, symbols)
+    return _update(reading, updates, symbol)
 
 
 def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
@@ -71,28 +79,51 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
     prices = len(draft.entries) + (draft.stop is not None)
     if ticked and (len(ticked) < len(draft.targets) or not prices or reading.parts[p.PROFIT]):
         level = max(place for place, f in enumerate(draft.targets, start=1) if f.ticked)
-        return Evidence(Kind.UPDATE, 0.85, f"the targets of an older signal with {level} of them ticked", Update("target_hit", level, 3, ticked[0].token))
+        return Evidence(
+            Kind.UPDATE,
+            0.85,
+            f"the targets of an older signal with {level} of them ticked",
+            Update("target_hit", level, 3, ticked[0].token),
+        )
     if draft.stop is not None and not draft.targets and not draft.entries and reading.parts[p.LOSS]:
-        return Evidence(Kind.UPDATE, 0.85, "the stop of an older signal with the loss it made", Update("stop_hit", None, 3, draft.stop.token))
+        return Evidence(
+            Kind.UPDATE,
+            0.85,
+            "the stop of an older signal with the loss it made",
+            Update("stop_hit", None, 3, draft.stop.token),
+        )
     first_price = min((f.token.start for f in (*draft.entries, *draft.targets)), default=None)
     paid = reading.parts[p.PROFIT] or reading.parts[p.LOSS]
     for update in updates:
         header = first_price is None or update.token.start < first_price
-        if header and update.what is not None and (update.strength >= 3 or (paid and update.what == "close")) and (paid or first_price is None or not draft.stop or update.what == "move_stop"):
+        if (
+            header
+            and update.what is not None
+            and (update.strength >= 3 or (paid and update.what == "close"))
+            and (paid or first_price is None or not draft.stop or update.what == "move_stop")
+        ):
             return Evidence(Kind.UPDATE, 0.8, f"opens with news of an older signal: {update.what}", update)
     return None
 
 
-def _entry(reading: Reading, draft: Draft, symbol: Found | None, updates: list[Update]) -> Evidence | None:
+def _entry(
+    reading: Reading, draft: Draft, symbol: Found | None, updates: list[Update], sided: tuple[Side | None, str]
+) -> Evidence | None:
     if symbol is None:
         return None
-    side, known = side_of(reading, draft)
+    side, known = sided
     if side is None:
         return None
     leaves = bool(draft.targets) + (draft.stop is not None)
     enters = bool(draft.entries) or bool(reading.market)
     if enters and leaves and not _is_prose(reading, draft):
-        sure = 0.6 + 0.1 * leaves + 0.1 * bool(draft.entries) + 0.05 * (symbol.weight >= _PAIR) + 0.05 * (known == "written")
+        sure = (
+            0.6
+            + 0.1 * leaves
+            + 0.1 * bool(draft.entries)
+            + 0.05 * (symbol.weight >= _PAIR)
+            + 0.05 * (known == "written")
+        )
         return Evidence(Kind.ENTRY, min(sure, 0.98), "names a symbol, a side and the prices to enter and leave at")
     if symbol.weight < _SURE_SYMBOL or updates or reading.questions:
         return None
@@ -118,16 +149,22 @@ def _is_prose(reading: Reading, draft: Draft) -> bool:
     return reading.unknown_words > _PROSE or doubts >= 3
 
 
-def _update(reading: Reading, updates: list[Update], symbol: Found | None, symbols: list[Found]) -> Evidence:
+def _update(reading: Reading, updates: list[Update], symbol: Found | None) -> Evidence:
     known = symbol is not None and symbol.weight >= _SURE_SYMBOL
     if reading.parts[p.ADVERT] and reading.parts[p.PROMO] and reading.lines <= _ADVERT_LINES:
         return Evidence(Kind.NONE, 0.7, "an advert that boasts of a past signal")
     for update in updates:
         if not known and update.strength < 3 and reading.parts[p.CONDITION] and update.token.start > _OPENING // 2:
             continue
-        if update.strength < 3 and (reading.questions or reading.conditional or (not known and reading.unknown_words > _SHORT_REPLY and update.token.start > _OPENING)):
+        if update.strength < 3 and (
+            reading.questions
+            or reading.conditional
+            or (not known and reading.unknown_words > _SHORT_REPLY and update.token.start > _OPENING)
+        ):
             continue
-        if reading.unknown_words > (_PROSE if update.strength >= 3 or update.token.start < _OPENING else _PROSE // 2 + 2):
+        if reading.unknown_words > (
+            _PROSE if update.strength >= 3 or update.token.start < _OPENING else _PROSE // 2 + 2
+        ):
             continue
         if update.what is None:
             return Evidence(Kind.UPDATE, 0.6, "tells of an entry that was filled", update)

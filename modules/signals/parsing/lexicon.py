@@ -22,7 +22,7 @@ _FIRST = (
     p.NOTE, p.TRAIL, p.MAYBE_ENTRY, p.MAYBE_TARGET, p.MAYBE_STOP, p.PRICE, p.LIMIT, p.SYMBOL, p.TERM, p.TYPE, p.SIGNAL,
 )  # fmt: skip
 _RANK = {part: rank for rank, part in enumerate(_FIRST)}
-_JOINTS = frozenset("-_'.")
+_JOINTS = frozenset("-_'.&")
 _ENDS = ""
 
 
@@ -105,14 +105,21 @@ def _join(tokens: list[Token], at: int, node: Trie) -> int:
     count = len(tokens)
     while last < count:
         follower = tokens[last]
-        if follower.type is T.SIGN and follower.text in _JOINTS and follower.glued and last + 1 < count and tokens[last + 1].glued:
+        if (
+            follower.type is T.SIGN
+            and follower.text in _JOINTS
+            and follower.glued
+            and last + 1 < count
+            and tokens[last + 1].glued
+        ):
             last += 1
             follower = tokens[last]
         if follower.type is not T.WORD and follower.type is not T.NUMBER:
             break
-        node = node.get(follower.low)
-        if node is None:
+        deeper: Trie | None = node.get(follower.low)
+        if deeper is None:
             break
+        node = deeper
         last += 1
         if _ENDS in node:
             found, after = node[_ENDS], last

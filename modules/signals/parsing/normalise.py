@@ -77,7 +77,9 @@ _SINGLE: dict[str, str] = {
     "﹫": "@",
     "🟰": "=",
 }
-_LOOK_ALIKES = str.maketrans("АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABESIJKMHOPCTYXabesijkmhopctyxABEZHIKMNOPTYX")
+_LOOK_ALIKES = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABESIJKMHOPCTYXabesijkmhopctyxABEZHIKMNOPTYX"
+)
 _LOOK_ALIKE_LETTERS = frozenset("АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухΑΒΕΖΗΙΚΜΝΟΡΤΥΧ")
 
 _KEYCAPS = re.compile(r"(?:[0-9]\ufe0f?\u20e3)+")
@@ -154,6 +156,22 @@ class Normalised:
         return self.origins[start], last + 1
 
 
+_SCRIPTS = (
+    ("ru", re.compile(r"[\u0400-\u04ff]{3}")),
+    ("fa", re.compile(r"[\u067e\u0686\u0698\u06af\u06cc]")),
+    ("ar", re.compile(r"[\u0621-\u064a]{3}")),
+    ("zh", re.compile(r"[\u4e00-\u9fff]")),
+    ("hi", re.compile(r"[\u0900-\u097f]{2}")),
+)
+
+
+def language_of(text: str) -> str | None:
+    """A hint at the language from the script; None for Latin letters, which many languages share."""
+    if text.isascii():
+        return None
+    return next((language for language, pattern in _SCRIPTS if pattern.search(text)), None)
+
+
 def fold(text: str) -> str:
     """`text` in the parser's spelling, lower case: the form in which the vocabulary is kept."""
     return normalise(text).text.strip().lower()
@@ -186,7 +204,11 @@ def _keycaps(match: re.Match[str]) -> str:
     """One keycap is a list marker; several in a row spell a number. The length stays."""
     digits = [c for c in match.group() if c.isdigit()]
     if len(digits) == 1:
-        return chr(0x2460 + int(digits[0]) - 1).ljust(len(match.group())) if digits[0] != "0" else "0".ljust(len(match.group()))
+        return (
+            chr(0x2460 + int(digits[0]) - 1).ljust(len(match.group()))
+            if digits[0] != "0"
+            else "0".ljust(len(match.group()))
+        )
     return "".join(digits).ljust(len(match.group()), "\u200b")
 
 
@@ -205,7 +227,9 @@ def _one_script(match: re.Match[str]) -> str:
     foreign = [c for c in word if c > "\u036f"]
     latin = any(c.isascii() and c.isalnum() for c in word)
     tagged = word[0] in "#$" and word.isupper()
-    return word.translate(_LOOK_ALIKES) if (latin or tagged) and all(c in _LOOK_ALIKE_LETTERS for c in foreign) else word
+    return (
+        word.translate(_LOOK_ALIKES) if (latin or tagged) and all(c in _LOOK_ALIKE_LETTERS for c in foreign) else word
+    )
 
 
 def _drop_joined(text: str) -> tuple[str, list[int]]:

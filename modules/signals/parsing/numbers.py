@@ -48,7 +48,13 @@ def _continues(before: Token, token: Token, result: list[Token], least_ratio: in
     if token.type is not T.NUMBER or before.type is not T.NUMBER or token.start != before.end + 1:
         return False
     whole = token.text.partition(",")[0].partition(".")[0]
-    if len(whole) != 3 or not before.text.isdigit() or len(before.text) > 3 or before.text[0] == "0" or before.measure is not N.PRICE:
+    if (
+        len(whole) != 3
+        or not before.text.isdigit()
+        or len(before.text) > 3
+        or before.text[0] == "0"
+        or before.measure is not N.PRICE
+    ):
         return False
     if whole[0] == "0":
         return True
@@ -86,7 +92,9 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None) -> Sepa
 def _below(tokens: list[Token], floor: Decimal) -> int:
     """How many numbers such as 64.250 would be far below the symbol's floor if the point were decimal."""
     texts = [token.text for token in tokens if token.type is T.NUMBER and token.measure is N.PRICE]
-    return sum(_THOUSANDS.fullmatch(text) is not None and text.count(".") == 1 and Decimal(text) < floor for text in texts)
+    return sum(
+        _THOUSANDS.fullmatch(text) is not None and text.count(".") == 1 and Decimal(text) < floor for text in texts
+    )
 
 
 def read_numbers(tokens: list[Token], separators: Separators) -> list[Token]:

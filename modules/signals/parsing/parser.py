@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,12 +13,18 @@ from modules.signals.parsing import parts as p
 from modules.signals.parsing.entries import Draft, draft_of, is_span, leverage_of, order_of, side_of
 from modules.signals.parsing.evidence import Evidence, weigh
 from modules.signals.parsing.lexicon import label_phrases, lexicon
-from modules.signals.parsing.normalise import Normalised, normalise
+from modules.signals.parsing.normalise import Normalised, fold, language_of, normalise
 from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
-from modules.signals.parsing.reading import Reader, Reading
+from modules.signals.parsing.reading import Figure, Reader, Reading
 from modules.signals.parsing.symbols import FLOORS, Found, beside_side, find_symbols
 from modules.signals.parsing.tokens import Token, tokenise
 from modules.signals.parsing.updates import Update, UpdateReader, age_of
+
+_CERTAIN = 6
+"""Weight from which a symbol needs no side beside it."""
+
+_TAKEN = 5
+"""Weight from which the words of a symbol play no other part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,84 +37,128 @@ class Message:
     symbol: Found | None
     reading: Reading
     draft: Draft
+    side: tuple[Side | None, str]
     updates: list[Update]
-
-
-_CERTAIN = 6
-"""Weight from which a symbol needs no side beside it."""
+    age: int | None
 
 
 def parse(text: str, dialect: Dialect | None = None) -> Parse:
     """What the message says. Never raises; the reason names the evidence for the kind."""
     dialect = dialect or DEFAULT
     message = _understand(text, dialect)
-    evidence = weigh(message.reading, message.draft, message.updates, message.symbols, message.symbol)
-    if evidence.kind is Kind.ENTRY:
+    evidence = weigh(message.reading, message.draft, message.updates, message.symbols, message.symbol, message.side)
+    if evidence.kind is Kind.ENTRY and not dialect.never_entries:
         return _entry(message, evidence, dialect)
     if evidence.kind is Kind.UPDATE:
         return _update(message, evidence)
-    return Parse(Kind.NONE, confidence=evidence.confidence, reason=evidence.reason, age_seconds=age_of(message.normal.text.lower()))
+    reason = "this channel's calls are never traded" if evidence.kind is Kind.ENTRY else evidence.reason
+    return Parse(
+        Kind.NONE,
+        confidence=evidence.confidence,
+        reason=reason,
+        age_seconds=message.age,
+        language=language_of(message.normal.text),
+    )
 
 
 def _understand(text: str, dialect: Dialect) -> Message:
     normal = normalise(text)
-    symbols = find_symbols(normal.text, dialect.default_quote)
-    symbol = max(symbols, key=lambda f: (f.weight, -f.start), default=None)
-    if symbol is None or symbol.weight < _CERTAIN:
-        beside = beside_side(normal.text, dialect.default_quote)
-        symbol = beside or symbol
-        symbols = [*symbols, beside] if beside else symbols
-    taken = sorted((f.start, f.end) for f in symbols if f.weight >= 5)
-    tokens = tokenise(normal.text)
+    if dialect.drop_after:
+        normal = _without_footer(normal, dialect)
+    symbols, symbol = _symbols(normal.text, dialect)
+    taken = sorted((f.start, f.end) for f in symbols if f.weight >= _TAKEN)
     floor = FLOORS.get(symbol.symbol[:3]) if symbol else None
-    tokens = join_spaced(tokens)
+    tokens = join_spaced(tokenise(normal.text))
     tokens = read_numbers(tokens, settle_separators(tokens, Decimal(floor) if floor else None))
     tokens = label_phrases(tokens, lexicon(dialect.words), taken)
     reading = Reader(tokens).read()
     draft = draft_of(reading, symbol, normal.text)
-    return Message(normal, tokens, symbols, symbol, reading, draft, UpdateReader(tokens).read())
+    side, how = side_of(reading, draft)
+    if side is None and dialect.default_side is not None:
+        side, how = dialect.default_side, "dialect"
+    return Message(
+        normal,
+        tokens,
+        symbols,
+        symbol,
+        reading,
+        draft,
+        (side, how),
+        UpdateReader(tokens).read(),
+        age_of(normal.text.lower()),
+    )
+
+
+def _symbols(text: str, dialect: Dialect) -> tuple[list[Found], Found | None]:
+    """All symbols, and the one that the message is about."""
+    symbols = find_symbols(text, dialect.default_quote)
+    symbol = max(symbols, key=lambda f: (f.weight, -f.start), default=None)
+    if symbol is None or symbol.weight < _CERTAIN:
+        beside = beside_side(text, dialect.default_quote)
+        if beside is not None:
+            return [*symbols, beside], beside
+    if symbol is None and dialect.default_symbol is not None:
+        symbol = Found(dialect.default_symbol, 0, 0, _CERTAIN)
+    return symbols, symbol
+
+
+def _without_footer(normal: Normalised, dialect: Dialect) -> Normalised:
+    low = normal.text.lower()
+    cuts = [at for phrase in dialect.drop_after if (at := low.find(fold(phrase))) >= 0]
+    return Normalised(normal.text[: min(cuts)], normal.original, normal.origins) if cuts else normal
 
 
 def _entry(message: Message, evidence: Evidence, dialect: Dialect) -> Parse:
     draft, reading, symbol = message.draft, message.reading, message.symbol
-    side, _ = side_of(reading, draft)
+    side, _ = message.side
     leverage_token, leverage, leverage_max = leverage_of(reading)
-    spans = [_span(message, "symbol", symbol.start, symbol.end)] if symbol else []
-    for part, token, _ in reading.sides:
-        if side is not None and part == side.value.lower():
-            spans.append(_span(message, "side", token.start, token.end))
-            break
-    spans += [_span(message, "entries", f.token.start, f.token.end) for f in draft.entries]
-    spans += [_span(message, "targets", f.token.start, f.token.end) for f in draft.targets]
-    if draft.stop:
-        spans.append(_span(message, "stop_loss", draft.stop.token.start, draft.stop.token.end))
-    if leverage_token is not None:
-        spans.append(_span(message, "leverage", leverage_token.start, leverage_token.end))
     return Parse(
         Kind.ENTRY,
-        symbol=symbol.symbol if symbol else dialect.default_symbol,
+        symbol=symbol.symbol if symbol else None,
         side=side,
-        order=order_of(reading, draft, message.normal.text),
-        entries=_distinct(f.value for f in draft.entries),
+        order="market" if dialect.market_entries else order_of(reading, draft, message.normal.text),
+        entries=_distinct(draft.entries),
         entry_range=is_span(draft.entries),
-        targets=_distinct(f.value for f in draft.targets),
+        targets=_distinct(draft.targets),
         stop_loss=draft.stop.value if draft.stop else None,
         leverage=leverage,
         leverage_max=leverage_max,
         confidence=evidence.confidence,
         reason=evidence.reason,
-        spans=tuple(spans),
-        age_seconds=age_of(message.normal.text.lower()),
+        spans=tuple(_entry_spans(message, leverage_token)),
+        age_seconds=message.age,
+        language=language_of(message.normal.text),
     )
 
 
-def _distinct(values: Iterable[Decimal]) -> tuple[Decimal, ...]:
-    return tuple(dict.fromkeys(values))
+def _entry_spans(message: Message, leverage: Token | None) -> Iterator[Span]:
+    draft, symbol = message.draft, message.symbol
+    if symbol is not None and symbol.end > symbol.start:
+        yield _span(message, "symbol", symbol.start, symbol.end)
+    side = message.side[0]
+    word = next(
+        (token for part, token, _ in message.reading.sides if side is not None and part == side.value.lower()), None
+    )
+    if word is not None:
+        yield _span(message, "side", word.start, word.end)
+    for name, figures in (
+        ("entries", draft.entries),
+        ("targets", draft.targets),
+        ("stop_loss", [draft.stop] if draft.stop else []),
+    ):
+        for figure in figures:
+            yield _span(message, name, figure.token.start, figure.token.end)
+    if leverage is not None:
+        yield _span(message, "leverage", leverage.start, leverage.end)
+
+
+def _distinct(figures: Iterable[Figure]) -> tuple[Decimal, ...]:
+    return tuple(dict.fromkeys(figure.value for figure in figures))
 
 
 def _update(message: Message, evidence: Evidence) -> Parse:
     update, symbol = evidence.update, message.symbol
-    spans = [_span(message, "symbol", symbol.start, symbol.end)] if symbol else []
+    spans = [_span(message, "symbol", symbol.start, symbol.end)] if symbol and symbol.end > symbol.start else []
     if update is not None:
         spans.append(_span(message, "update", update.token.start, update.token.end))
     return Parse(
@@ -120,8 +170,9 @@ def _update(message: Message, evidence: Evidence) -> Parse:
         confidence=evidence.confidence,
         reason=evidence.reason,
         spans=tuple(spans),
-        age_seconds=age_of(message.normal.text.lower()),
+        age_seconds=message.age,
         opposite_direction=any(p.OPPOSITE in token.parts for token in message.tokens),
+        language=language_of(message.normal.text),
     )
 
 

@@ -10,5 +10,13 @@ PROFIT, LOSS, FILLER, TERM = "profit", "loss", "filler", "term"
 HIT, CLOSE, CANCEL, PART, BREAKEVEN, MOVE, TRAIL = "hit", "close", "cancel", "part", "breakeven", "move", "trail"
 ALL, NOT, FILLED, OPPOSITE, STOPPED, ALL_HIT = "all", "not", "filled", "opposite", "stopped", "all_hit"
 MODAL, TALK, ADVERT, FILL_REPORT = "modal", "talk", "advert", "fill_report"
-PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT = "promo", "binary", "condition", "result", "signal", "type", "exit"
+PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT = (
+    "promo",
+    "binary",
+    "condition",
+    "result",
+    "signal",
+    "type",
+    "exit",
+)
 MAYBE_ENTRY, MAYBE_TARGET, MAYBE_STOP = "maybe_entry", "maybe_target", "maybe_stop"

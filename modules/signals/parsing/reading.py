@@ -89,13 +89,20 @@ class Reader:
 
     def read(self) -> Reading:
         """The reading of all tokens."""
-        handlers = {T.LINE: self._line, T.WORD: self._word, T.NUMBER: self._number, T.MARK: self._mark, T.SIGN: self._sign, T.DATE: self._date}
+        handlers = {
+            T.LINE: self._line,
+            T.WORD: self._word,
+            T.NUMBER: self._number,
+            T.MARK: self._mark,
+            T.SIGN: self._sign,
+            T.DATE: self._date,
+        }
         for at, token in enumerate(self.tokens):
             handlers[token.type](at, token)
         self.found.lines = self.line + 1
         return self.found
 
-    def _line(self, at: int, token: Token) -> None:
+    def _line(self, _at: int, _token: Token) -> None:
         self.line += 1
         self.line_open = True
         self.counter = None
@@ -104,10 +111,10 @@ class Reader:
         self.words = 0
         self.joint = "\n"
 
-    def _date(self, at: int, token: Token) -> None:
+    def _date(self, _at: int, _token: Token) -> None:
         self.line_open = False
 
-    def _mark(self, at: int, token: Token) -> None:
+    def _mark(self, _at: int, token: Token) -> None:
         self.counter = int(token.value or 0)
         self.joint += "#"
 
@@ -139,29 +146,28 @@ class Reader:
     # words
 
     def _word(self, at: int, token: Token) -> None:
-        label = token.label
         self.found.parts.update(token.parts)
-        if label == UNIT:
-            return
-        if label == p.TRAIL and token.low.endswith("configuration"):
+        if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
-        if self.closed:
+        if self.closed or token.label == UNIT:
             return
         if not self.spoken:
             self.spoken = True
             self.found.conditional = token.low in _IF
-        if label is None or label == "word":
-            self._unknown(token)
+        if token.label is None or token.label == "word":
+            self._unknown()
             return
-        if label in _MAYBE:
-            label = self._maybe(at, token)
+        self._labelled(at, token, self._maybe(at, token) if token.label in _MAYBE else token.label)
+        self.line_open = False
+
+    def _labelled(self, at: int, token: Token, label: str) -> None:
         if label in LABELS:
             self._label(at, label)
         elif label in _SIDES:
             self._side(at, token, label)
         elif label == p.PRICE:
             if self.part in (None, AT) or (self.line_open and (self.got or self.part not in LABELS)):
-                self._label(at, p.PRICE)
+                self._label(at, label)
         elif label in _ASIDE:
             self._aside(label)
         elif label == p.LEVERAGE:
@@ -169,7 +175,6 @@ class Reader:
             self.block = p.LEVERAGE if self.line_open else self.block
         else:
             self._quiet(token, label)
-        self.line_open = False
 
     def _maybe(self, at: int, token: Token) -> str:
         """A letter or preposition is a label only where a price follows at once, and nothing else is being labelled."""
@@ -180,7 +185,12 @@ class Reader:
         direct = self.tokens[at + 1]
         if label == p.MAYBE_ENTRY:
             marked = direct.type is T.SIGN and direct.text in ":@="
-            return p.ENTRY if (token.text.isupper() or marked or self.line_open) and (self.part is None or self.part in _SIDES or marked) else p.FILLER
+            return (
+                p.ENTRY
+                if (token.text.isupper() or marked or self.line_open)
+                and (self.part is None or self.part in _SIDES or marked)
+                else p.FILLER
+            )
         if label == p.MAYBE_TARGET and token.low == "t":
             counted = (direct.type is T.NUMBER and direct.glued) or direct.type is T.MARK
             return p.TARGET if counted and self._next_number(at + 2, signs_only=True) is not None else p.FILLER
@@ -220,7 +230,7 @@ class Reader:
         elif label == p.LIMIT:
             self.found.limits.append(token)
         if label not in _QUIET:
-            self._unknown(token)
+            self._unknown()
             return
         if label == p.SYMBOL and self.part in LABELS and self.got:
             self.part = None
@@ -228,7 +238,7 @@ class Reader:
             self.part = None
         self.joint += f" {token.low} "
 
-    def _unknown(self, token: Token) -> None:
+    def _unknown(self) -> None:
         self.found.unknown_words += 1
         if self.line_open:
             self.line_open = False
@@ -266,7 +276,17 @@ class Reader:
             return
         part = self.part or ""
         same_line = self.last is not None and self.last.line == self.line and self.last.part == part
-        figure = Figure(value, part, token, self.line, self.got == 0 or not same_line, self.counter is not None, self.joint if same_line else "", self.label_line, self.line_open)
+        figure = Figure(
+            value,
+            part,
+            token,
+            self.line,
+            self.got == 0 or not same_line,
+            self.counter is not None,
+            self.joint if same_line else "",
+            self.label_line,
+            self.line_open,
+        )
         self.found.figures.append(figure)
         if self.counter is not None:
             self.next_index[part] = self.counter + 1
@@ -304,14 +324,26 @@ class Reader:
 
     def _is_counter(self, at: int, token: Token, value: Decimal) -> bool:
         """Whether a small whole number counts the price that follows."""
-        if value > _MOST_COUNTED or value != value.to_integral_value() or "." in token.text or len(token.text) > 2 or self.counter is not None:
+        if (
+            value > _MOST_COUNTED
+            or value != value.to_integral_value()
+            or "." in token.text
+            or len(token.text) > 2
+            or self.counter is not None
+        ):
             return False
         tokens = self.tokens
         after = tokens[at + 1] if at + 1 < len(tokens) else None
         if after is None:
             return False
-        labelled = self.label_at == at - 1 or (self.label_at == at - 2 and tokens[at - 1].type is T.SIGN and tokens[at - 1].text in "#.-_(")
-        if not labelled and not self.line_open and not (after.type is T.SIGN and after.text == ")" and "(" not in self.joint):
+        labelled = self.label_at == at - 1 or (
+            self.label_at == at - 2 and tokens[at - 1].type is T.SIGN and tokens[at - 1].text in "#.-_("
+        )
+        if (
+            not labelled
+            and not self.line_open
+            and not (after.type is T.SIGN and after.text == ")" and "(" not in self.joint)
+        ):
             return False
         following = self._next_number(at + 1)
         if following is None:

@@ -10,12 +10,48 @@ import re
 from dataclasses import dataclass
 
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
-_OTHER_QUOTES = ("BTC", "ETH", "BNB", "EUR", "TRY", "GBP", "JPY", "BRL", "AUD", "DAI", "XBT", "SOL", "INR", "RUB", "IRT", "TMN")
-CURRENCIES = frozenset("USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN ZAR MXN TRY CNH CNY HUF CZK RUB BRL INR THB ILS".split())
-FLOORS = {"BTC": 1000, "ETH": 100, "XAU": 500, "DAX": 2000, "GER": 2000, "DE4": 2000, "DE3": 2000, "US3": 2000, "NAS": 2000, "US1": 2000, "UST": 2000, "JP2": 2000, "UK1": 2000}
+_OTHER_QUOTES = (
+    "BTC",
+    "ETH",
+    "BNB",
+    "EUR",
+    "TRY",
+    "GBP",
+    "JPY",
+    "BRL",
+    "AUD",
+    "DAI",
+    "XBT",
+    "SOL",
+    "INR",
+    "RUB",
+    "IRT",
+    "TMN",
+)
+CURRENCIES = frozenset(
+    """
+    USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN ZAR MXN TRY CNH CNY HUF CZK RUB BRL INR THB ILS
+    """.split()  # noqa: SIM905
+)
+FLOORS = {
+    "BTC": 1000,
+    "ETH": 100,
+    "XAU": 500,
+    "DAX": 2000,
+    "GER": 2000,
+    "DE4": 2000,
+    "DE3": 2000,
+    "US3": 2000,
+    "NAS": 2000,
+    "US1": 2000,
+    "UST": 2000,
+    "JP2": 2000,
+    "UK1": 2000,
+}
 """By the first letters of a symbol: a price below which it has not been for years, to tell 64.250 from 64250."""
 
 _PAIR = 10
+_LONGEST_TAG = 10
 _MAJORS = ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD")
 _METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
 NAMED = {
@@ -36,36 +72,56 @@ COIN_NAMES = {
     "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "البیتکوین": "BTC", "bitcoins": "BTC",
 }  # fmt: skip
 COINS = frozenset(
-    "BTC ETH SOL XRP ADA DOGE LTC DOT LINK AVAX MATIC BNB TRX XLM XMR UNI SHIB PEPE TON ATOM APT ARB OP SUI SEI INJ FIL NEAR ETC BCH EOS AAVE ALGO SAND MANA AXS GALA FTM HBAR VET ICP RUNE"
-    " EGLD THETA XTZ KAVA CRV SNX COMP MKR YFI SUSHI 1INCH ZRX ENJ CHZ BAT ZIL ONE IOTA NEO QTUM DASH ZEC WAVES KSM GRT LRC STX IMX LDO RNDR RENDER FET AGIX OCEAN WLD TIA JUP PYTH JTO WIF BONK"
-    " FLOKI ORDI BLUR MASK DYDX GMX CFX MINA FLOW ROSE AR KAS TAO ENA PENDLE STRK ETHFI NOT ONDO W ZRO ZK IO HYPE TRUMP VIRTUAL AIXBT BOME MEME 1000PEPE 1000SHIB 1000BONK 1000FLOKI PNUT MOVE WLFI ASTER"
-    " LPT QNT CAKE RVN HOT ANKR CELR COTI DENT IOST JASMY KNC LUNA LUNC MTL NKN OGN OMG PEOPLE REEF RSR SKL SXP STORJ TRB UMA WOO XEM YGG ZEN HNT BAND BEL ALPHA ALICE API3 ARPA AUDIO BAKE C98 CHR CTSI"
-    " DUSK GTC ID IDEX JOE LEVER LINA LIT LOOM MAGIC NFP NMR OM ONT PERP PHB POLYX RAD RDNT RLC SFP SPELL SSV STG SUPER TLM TRU TWT UNFI VANRY XVS ACH AGLD AMB APE ARK ASTR AUCTION BICO BIGTIME BSV POL S"
-    " PENGU FARTCOIN MOODENG GOAT TURBO NEIRO POPCAT BRETT MEW DOGS HMSTR CATI EIGEN SCR GRASS DRIFT CETUS KAITO IP BERA LAYER TRUMPOFFICIAL MELANIA SPX AI16Z GRIFFAIN ZEREBRO ACT USUAL ME".split()
+    """
+    BTC ETH SOL XRP ADA DOGE LTC DOT LINK AVAX MATIC BNB TRX XLM XMR UNI SHIB PEPE TON ATOM APT ARB OP SUI SEI INJ FIL
+    NEAR ETC BCH EOS AAVE ALGO SAND MANA AXS GALA FTM HBAR VET ICP RUNE EGLD THETA XTZ KAVA CRV SNX COMP MKR YFI SUSHI
+    1INCH ZRX ENJ CHZ BAT ZIL ONE IOTA NEO QTUM DASH ZEC WAVES KSM GRT LRC STX IMX LDO RNDR RENDER FET AGIX OCEAN WLD TIA
+    JUP PYTH JTO WIF BONK FLOKI ORDI BLUR MASK DYDX GMX CFX MINA FLOW ROSE AR KAS TAO ENA PENDLE STRK ETHFI NOT ONDO W ZRO
+    ZK IO HYPE TRUMP VIRTUAL AIXBT BOME MEME 1000PEPE 1000SHIB 1000BONK 1000FLOKI PNUT MOVE WLFI ASTER LPT QNT CAKE RVN
+    HOT ANKR CELR COTI DENT IOST JASMY KNC LUNA LUNC MTL NKN OGN OMG PEOPLE REEF RSR SKL SXP STORJ TRB UMA WOO XEM YGG ZEN
+    HNT BAND BEL ALPHA ALICE API3 ARPA AUDIO BAKE C98 CHR CTSI DUSK GTC ID IDEX JOE LEVER LINA LIT LOOM MAGIC NFP NMR OM
+    ONT PERP PHB POLYX RAD RDNT RLC SFP SPELL SSV STG SUPER TLM TRU TWT UNFI VANRY XVS ACH AGLD AMB APE ARK ASTR AUCTION
+    BICO BIGTIME BSV POL S PENGU FARTCOIN MOODENG GOAT TURBO NEIRO POPCAT BRETT MEW DOGS HMSTR CATI EIGEN SCR GRASS DRIFT
+    CETUS KAITO IP BERA LAYER TRUMPOFFICIAL MELANIA SPX AI16Z GRIFFAIN ZEREBRO ACT USUAL ME
+    """.split()  # noqa: SIM905
 )
 NEVER = frozenset(
-    "SIGNAL SIGNALS FREE VIP LONG SHORT BUY SELL TP TP1 TP2 TP3 TP4 TP5 TP6 SL ENTRY TARGET TARGETS STOP STOPLOSS LEVERAGE LEV CROSS ISOLATED SPOT FUTURES FUTURE CRYPTO TRADE TRADING SCALP SCALPING SWING"
-    " INTRADAY IDEA SETUP UPDATE NEW PREMIUM FOREX MARKET LIMIT CMP NOW PROFIT PROFITS LOSS RISK PIPS RR RRR BE HODL HOLD DYOR NFA ALERT ALERTS VIPSIGNAL FREESIGNAL ALTCOIN ALTCOINS EXCHANGE PERP PERPETUAL"
-    " BINANCE BYBIT BITGET OKX KUCOIN MEXC BINGX HUOBI GATE COINBASE KRAKEN BITMEX PHEMEX ALL AND OR THE FOR IN ON OF TO AT BY IS IT UP DOWN WITH FROM PER PAIR COIN SYMBOL USDT USD TOTAL"
-    " TYPE SIDE DATE TIME TF H1 H4 M15 M5 M30 D1 ATH ATL FVG OB BOS CHOCH EMA RSI MACD SMC ICT GM GN US UK EU UTC GMT PM AM EST FED CPI FOMC NFP ETF GDP CEO USA AI NFT DEFI PNL ROI ROE DCA"
-    " RESULT RESULTS HIT DONE CLOSED CLOSE CANCEL CANCELLED REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP BEST TOP GREEN RED WARNING OPEN"
-    " ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH BEARISH CALL PUT OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE".split()
+    """
+    SIGNAL SIGNALS FREE VIP LONG SHORT BUY SELL TP TP1 TP2 TP3 TP4 TP5 TP6 SL ENTRY TARGET TARGETS STOP STOPLOSS LEVERAGE
+    LEV CROSS ISOLATED SPOT FUTURES FUTURE CRYPTO TRADE TRADING SCALP SCALPING SWING INTRADAY IDEA SETUP UPDATE NEW
+    PREMIUM FOREX MARKET LIMIT CMP NOW PROFIT PROFITS LOSS RISK PIPS RR RRR BE HODL HOLD DYOR NFA ALERT ALERTS VIPSIGNAL
+    FREESIGNAL ALTCOIN ALTCOINS EXCHANGE PERP PERPETUAL BINANCE BYBIT BITGET OKX KUCOIN MEXC BINGX HUOBI GATE COINBASE
+    KRAKEN BITMEX PHEMEX ALL AND OR THE FOR IN ON OF TO AT BY IS IT UP DOWN WITH FROM PER PAIR COIN SYMBOL USDT USD TOTAL
+    TYPE SIDE DATE TIME TF H1 H4 M15 M5 M30 D1 ATH ATL FVG OB BOS CHOCH EMA RSI MACD SMC ICT GM GN US UK EU UTC GMT PM AM
+    EST FED CPI FOMC NFP ETF GDP CEO USA AI NFT DEFI PNL ROI ROE DCA RESULT RESULTS HIT DONE CLOSED CLOSE CANCEL CANCELLED
+    REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP
+    BEST TOP GREEN RED WARNING OPEN ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH
+    BEARISH CALL PUT OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
+    """.split()  # noqa: SIM905
 )
 
 _Q = "|".join(QUOTES)
 _OQ = "|".join(_OTHER_QUOTES)
 _TAIL = r"(?:\.P|\.PERP|[-_/ ]?PERP(?:ETUAL)?|[-_]SWAP|\.c|m|\.pro|\.raw)?(?![A-Za-z0-9])"
 _SLASHED = re.compile(
-    rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}", re.IGNORECASE
+    rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}",
+    re.IGNORECASE,
 )
 _DASHED = re.compile(rf"[A-Z0-9][-_:](?:{_Q})|(?:USDT|USDC|BUSD)_[A-Z0-9]")
 _BASE_QUOTE = re.compile(rf"([A-Za-z0-9]{{0,14}}?)({_Q})(?:PERP|m|M)?", re.IGNORECASE)
 _CAPITALS_BEFORE = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) $")
 _QUOTE_FIRST = re.compile(r"(?<![A-Za-z0-9])(USDT|USDC|BUSD)_([A-Z0-9]{2,12})(?![A-Za-z0-9_])")
 _CROSSED = re.compile(r"(?<![A-Za-z0-9#$])([#$]?)([A-Z0-9]{2,10})(BTC|ETH|BNB)(?![A-Za-z0-9])")
-_FOREX = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{3})[ ]{0,2}([/\-_. ]?)[ ]{0,2}([A-Za-z]{3})(?:m|\.[a-z]{1,4}|\+|i)?(?![A-Za-z0-9])")
+_FOREX = re.compile(
+    r"(?<![A-Za-z0-9])([A-Za-z]{3})[ ]{0,2}([/\-_. ]?)[ ]{0,2}([A-Za-z]{3})(?:m|\.[a-z]{1,4}|\+|i)?(?![A-Za-z0-9])"
+)
 _TAGGED = re.compile(r"([#$])[ ]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9_])")
-_SYMBOL_LABELS = frozenset("coin name pair symbol ticker instrument asset token crypto adi parite moneda moeda par koin paar paire монета пара тикер инструмент актив ارز نماد العمله 币种 合约 交易对".split())
+_SYMBOL_LABELS = frozenset(
+    """
+    coin name pair symbol ticker instrument asset token crypto adi parite moneda moeda par koin paar paire монета пара
+    тикер инструмент актив ارز نماد العمله 币种 合约 交易对
+    """.split()  # noqa: SIM905
+)
 _AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])")
 _WORD = re.compile(r"[^\W\d_][^\W_]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*")
 
@@ -102,8 +158,7 @@ def _pairs(text: str, found: list[Found]) -> None:
         if _plausible_base(base) and not (base.islower() and quote.islower() and base.upper() in NEVER):
             start = match.start(1) if match.group(1) else match.start(3)
             found.append(Found(base.upper() + quote.upper(), start, match.end(), _PAIR))
-    for match in _QUOTE_FIRST.finditer(text):
-        found.append(Found(match.group(2) + match.group(1), match.start(), match.end(), _PAIR))
+    found.extend(Found(m.group(2) + m.group(1), m.start(), m.end(), _PAIR) for m in _QUOTE_FIRST.finditer(text))
 
 
 def _crossed(text: str, found: list[Found]) -> None:
@@ -123,7 +178,8 @@ def _forex(text: str, upper: str, found: list[Found]) -> None:
         return
     for match in _FOREX.finditer(text):
         base, joint, quote = match.group(1).upper(), match.group(2), match.group(3).upper()
-        if base in _METALS and quote in ("USD", "EUR") or base in CURRENCIES and quote in CURRENCIES and base != quote:
+        metal = base in _METALS and quote in ("USD", "EUR")
+        if metal or (base in CURRENCIES and quote in CURRENCIES and base != quote):
             if joint in (" ", ".") and match.group(1).islower() and match.group(3).islower():
                 continue
             found.append(Found(base + quote, match.start(), match.end(), 10))
@@ -132,18 +188,22 @@ def _forex(text: str, upper: str, found: list[Found]) -> None:
 def _tags(text: str, found: list[Found], default_quote: str) -> None:
     for match in _TAGGED.finditer(text):
         tag, word = match.groups()
-        name = word.upper()
-        if name in NEVER or name.isdigit() or word[0].isdigit() and not any(c.isalpha() for c in word[:5]):
-            continue
-        if tag == "#" and not (word.isupper() or name in COINS or word.lower() in NAMED or word.lower() in INDICES) and word.lower() not in COIN_NAMES:
-            continue
-        if tag == "$" and word[0].isdigit() and name not in COINS:
-            continue
-        if name.endswith(QUOTES) and name not in QUOTES:
-            continue
-        if word.lower() in COIN_NAMES:
-            name = COIN_NAMES[word.lower()]
-        found.append(Found(_completed(name, default_quote), match.start(), match.end(), 6 if len(name) < 11 else 3))
+        if _names_a_coin(tag, word):
+            name = COIN_NAMES.get(word.lower(), word.upper())
+            weight = 6 if len(name) <= _LONGEST_TAG else 3
+            found.append(Found(_completed(name, default_quote), match.start(), match.end(), weight))
+
+
+def _names_a_coin(tag: str, word: str) -> bool:
+    """Whether "#word" or "$word" is a symbol and not a topic, an amount or a pair that is found as such."""
+    name, low = word.upper(), word.lower()
+    if name in COINS or low in NAMED or low in INDICES or low in COIN_NAMES:
+        return True
+    if name in NEVER or (word[0].isdigit() and not any(c.isalpha() for c in word[:5])):
+        return False
+    if name.endswith(QUOTES) and name not in QUOTES:
+        return False
+    return word.isupper() if tag == "#" else not word[0].isdigit()
 
 
 def _completed(base: str, default_quote: str) -> str:
@@ -199,7 +259,14 @@ def _glued(text: str, match: re.Match[str], found: list[Found]) -> None:
     if base:
         if word.isascii() and _plausible_base(base) and base.upper() not in NEVER:
             weight = _PAIR if quote.upper() != "USD" or word.isupper() else 7
-            found.append(Found(base.upper() + quote.upper(), match.start(), match.end() + (2 if text.startswith(".P", match.end()) else 0), weight))
+            found.append(
+                Found(
+                    base.upper() + quote.upper(),
+                    match.start(),
+                    match.end() + (2 if text.startswith(".P", match.end()) else 0),
+                    weight,
+                )
+            )
         return
     before = _CAPITALS_BEFORE.search(text, max(match.start() - 12, 0), match.start())
     if before and before.group(1) not in NEVER and quote.isupper():
@@ -207,7 +274,10 @@ def _glued(text: str, match: re.Match[str], found: list[Found]) -> None:
 
 
 _SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空)"
-_BESIDE = re.compile(rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![A-Za-z0-9])|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])", re.IGNORECASE)
+_BESIDE = re.compile(
+    rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![A-Za-z0-9])|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])",
+    re.IGNORECASE,
+)
 
 
 def beside_side(text: str, default_quote: str) -> Found | None:

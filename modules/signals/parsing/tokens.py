@@ -43,7 +43,20 @@ UNIT = "unit"
 class Token:
     """One piece of a message. `value` and `measure` only mean something on numbers, `low` is the text in lower case."""
 
-    __slots__ = ("digits", "end", "glued", "label", "low", "measure", "parts", "start", "text", "type", "value", "width")
+    __slots__ = (
+        "digits",
+        "end",
+        "glued",
+        "label",
+        "low",
+        "measure",
+        "parts",
+        "start",
+        "text",
+        "type",
+        "value",
+        "width",
+    )
 
     def __init__(self, type_: T, text: str, start: int, end: int) -> None:
         self.type = type_
@@ -84,18 +97,56 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SHORT = {"s": "sl", "t": "tp", "b": "be", "б": "бу", "с": "сл", "т": "тп", "r": "rr", "c": "cmp"}
-_TYPES = {"line": T.LINE, "date": T.DATE, "number": T.NUMBER, "short": T.WORD, "chinese": T.WORD, "word": T.WORD, "mark": T.MARK, "sign": T.SIGN, "ds": T.DATE}
+_TYPES = {
+    "line": T.LINE,
+    "date": T.DATE,
+    "number": T.NUMBER,
+    "short": T.WORD,
+    "chinese": T.WORD,
+    "word": T.WORD,
+    "mark": T.MARK,
+    "sign": T.SIGN,
+    "ds": T.DATE,
+}
 
 _TIMES = frozenset({"x", "х", "倍", "×"})
 _FRAMES = frozenset(
-    "h hr hrs hour hours m min mins minute minutes d day days w week weeks sec s tf hrs м мин ч час часа часов дн день дня дней д н"
-    " saat dakika dk gun hora horas minuto minutos dia dias menit jam hari heures heure jours stunden minuten tage ore".split()
+    """
+    h hr hrs hour hours m min mins minute minutes d day days w week weeks sec s tf hrs м мин ч час часа часов дн день дня
+    дней д н saat dakika dk gun hora horas minuto minutos dia dias menit jam hari heures heure jours stunden minuten tage
+    ore
+    """.split()  # noqa: SIM905
 )
 _DISTANCES = frozenset(
-    "pip pips pts pt point points p tick ticks r rr usd$ пунктов пункта пункт пипсов пипс п pipsas pontos puntos punkte poin"
-    " bps 点 lot lots лот лота shares contracts coins units".split()
+    """
+    pip pips pts pt point points p tick ticks r rr usd$ пунктов пункта пункт пипсов пипс п pipsas pontos puntos punkte
+    poin bps 点 lot lots лот лота shares contracts coins units
+    """.split()  # noqa: SIM905
 )
-_ORDINALS = frozenset({"st", "nd", "rd", "th", "й", "ый", "ой", "я", "ая", "го", "er", "eme", "º", "ª", "o", "a", "inci", "nci", "uncu", "ci"})
+_ORDINALS = frozenset(
+    {
+        "st",
+        "nd",
+        "rd",
+        "th",
+        "й",
+        "ый",
+        "ой",
+        "я",
+        "ая",
+        "го",
+        "er",
+        "eme",
+        "º",
+        "ª",
+        "o",
+        "a",
+        "inci",
+        "nci",
+        "uncu",
+        "ci",
+    }
+)
 _GLUED_ONLY = frozenset({"m", "м", "d", "д", "p", "п", "s", "w", "h", "н", "r", "a", "o", "t"})
 _DIGITS_AT_MOST = 24
 
@@ -187,7 +238,13 @@ def _spread_percent(tokens: list[Token], i: int) -> None:
 
 def _spread_distance(tokens: list[Token], i: int) -> None:
     """In "40/80/150 pips" all are distances."""
-    while i >= 2 and tokens[i - 1].type is T.SIGN and tokens[i - 1].text in "/-," and tokens[i - 2].type is T.NUMBER and tokens[i - 1].glued:
+    while (
+        i >= 2
+        and tokens[i - 1].type is T.SIGN
+        and tokens[i - 1].text in "/-,"
+        and tokens[i - 2].type is T.NUMBER
+        and tokens[i - 1].glued
+    ):
         i -= 2
         if tokens[i].measure is not N.PRICE:
             return

@@ -52,8 +52,22 @@ class UpdateReader:
 
     def read(self) -> list[Update]:
         """All readings, the weightiest first."""
-        found = [update for look in (self._fill_reported, self._cancelled, self._all_targets, self._stop_hit, self._target_hit, self._partial, self._moved, self._closed, self._opening, self._filled) if (update := look())]
-        return found
+        return [
+            update
+            for look in (
+                self._fill_reported,
+                self._cancelled,
+                self._all_targets,
+                self._stop_hit,
+                self._target_hit,
+                self._partial,
+                self._moved,
+                self._closed,
+                self._opening,
+                self._filled,
+            )
+            if (update := look())
+        ]
 
     def _first(self, *parts: str) -> tuple[int, Token] | None:
         if self.parts.isdisjoint(parts):
@@ -138,7 +152,12 @@ class UpdateReader:
         if found is None or self._negated(found[0], happened=True):
             return None
         at, token = found
-        hit = self._near(at, frozenset({p.HIT, p.CLOSE}), ahead=6) is not None or self._ticked(at) or p.HIT in token.parts or token.low.endswith(("done", "hit"))
+        hit = (
+            self._near(at, frozenset({p.HIT, p.CLOSE}), ahead=6) is not None
+            or self._ticked(at)
+            or p.HIT in token.parts
+            or token.low.endswith(("done", "hit"))
+        )
         return Update("all_targets", None, 3, token) if hit else None
 
     def _stop_hit(self) -> Update | None:
@@ -190,7 +209,12 @@ class UpdateReader:
         for token in tokens[at + 1 : at + 10]:
             if token.type is T.MARK or (token.type is T.NUMBER and token.measure in (N.PRICE, N.ORDINAL)):
                 value = token.value
-                if value is None or value != value.to_integral_value() or not 0 < value <= _HIGHEST_LEVEL or "." in token.text:
+                if (
+                    value is None
+                    or value != value.to_integral_value()
+                    or not 0 < value <= _HIGHEST_LEVEL
+                    or "." in token.text
+                ):
                     break
                 levels.append(int(value))
             elif token.type is T.LINE or (token.type is T.WORD and token.label not in (p.FILLER, p.TARGET)):
@@ -211,9 +235,19 @@ class UpdateReader:
             return None
         for at, token in enumerate(self.tokens):
             if p.PART in token.parts and not self._negated(at):
-                if " " in token.low or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT})) or self._percent_near(at):
+                if (
+                    " " in token.low
+                    or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT}))
+                    or self._percent_near(at)
+                ):
                     return Update("partial_close", None, 2, token)
-            elif p.CLOSE in token.parts and self._percent_near(at) and not self._negated(at) and p.PROFIT not in self.parts and p.LOSS not in self.parts:
+            elif (
+                p.CLOSE in token.parts
+                and self._percent_near(at)
+                and not self._negated(at)
+                and p.PROFIT not in self.parts
+                and p.LOSS not in self.parts
+            ):
                 return Update("partial_close", None, 2, token)
         return None
 
@@ -229,11 +263,22 @@ class UpdateReader:
         if self.parts.isdisjoint((p.MOVE, p.BREAKEVEN)):
             return None
         for at, token in enumerate(self.tokens):
-            if token.label not in (p.STOP, p.TRAIL) and p.TRAIL not in token.parts and not (p.BREAKEVEN in token.parts and " " in token.low) and not (p.MOVE in token.parts and " " in token.low):
+            if (
+                token.label not in (p.STOP, p.TRAIL)
+                and p.TRAIL not in token.parts
+                and not (p.BREAKEVEN in token.parts and " " in token.low)
+                and not (p.MOVE in token.parts and " " in token.low)
+            ):
                 continue
             self_said = p.MOVE in token.parts or (p.BREAKEVEN in token.parts and " " in token.low)
-            if (self_said or self._near(at, frozenset({p.MOVE}), ahead=6, back=4) or (token.label == p.STOP and self._near(at, frozenset({p.BREAKEVEN}), ahead=4, back=0))) and not self._negated(at):
-                return Update("move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at))
+            if (
+                self_said
+                or self._near(at, frozenset({p.MOVE}), ahead=6, back=4)
+                or (token.label == p.STOP and self._near(at, frozenset({p.BREAKEVEN}), ahead=4, back=0))
+            ) and not self._negated(at):
+                return Update(
+                    "move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at)
+                )
         return None
 
     def _new_stop(self, at: int) -> Decimal | None:
@@ -268,6 +313,12 @@ def _ordinal(token: Token) -> int | None:
     for part in token.parts:
         if part[0] == "#":
             return int(part[1:])
-    if token.type is T.NUMBER and token.measure in (N.ORDINAL, N.PRICE) and token.value is not None and 0 < token.value <= _HIGHEST_LEVEL and token.value == token.value.to_integral_value():
+    if (
+        token.type is T.NUMBER
+        and token.measure in (N.ORDINAL, N.PRICE)
+        and token.value is not None
+        and 0 < token.value <= _HIGHEST_LEVEL
+        and token.value == token.value.to_integral_value()
+    ):
         return int(token.value)
     return int(token.value) if token.type is T.MARK and token.value else None
