@@ -176,6 +176,8 @@ SIDE = np.dtype(
         ("flow", np.float64),
         ("before_level", np.float64),
         ("before_flow", np.float64),
+        ("before_id", np.int64),
+        ("before_index", np.int64),
         ("leg_far", np.float64),
         ("leg_near", np.float64),
         ("leg_index", np.int64),
@@ -266,7 +268,17 @@ def empty_memory(settings: Settings, capacity: int) -> Memory:
     sides = core["sides"]
     for name in ("level", "flow", "before_level", "before_flow", "leg_far", "leg_near", "swept_price"):
         sides[name] = np.nan
-    for name in ("index", "slot", "leg_index", "gap_index", "push_index", "block_index", "swept_id"):
+    for name in (
+        "index",
+        "slot",
+        "leg_index",
+        "gap_index",
+        "push_index",
+        "block_index",
+        "swept_id",
+        "before_id",
+        "before_index",
+    ):
         sides[name] = -1
     core["lists"]["guard"] = -np.inf
     return Memory(core=core, ring=np.zeros(ring, PAST), objects=np.empty(capacity, OBJECT))

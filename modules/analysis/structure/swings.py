@@ -125,31 +125,46 @@ def _stand_pool(memory: Memory, slot: int, sign: int) -> None:
 
 
 @kernel
-def _gather(memory: Memory, now: Now, sign: int, level: float, row: Record) -> bool:
-    """Liquidity pool: an unswept swing of the same side within the tolerance of the new one makes a pool.
+def _new_pool(memory: Memory, now: Now, sign: int, other: float, level: float, formed: int, identity: int) -> None:
+    """Open a pool of two swings."""
+    low = min(other, level)
+    high = max(other, level)
+    slot = new_object(memory, POOL, sign, formed, now.at)
+    set_prices(memory, slot, low, high, low + (high - low) / 2.0)
+    memory.objects[slot]["count"] = 2
+    memory.objects[slot]["related"] = identity
+    _stand_pool(memory, slot, sign)
 
-    True when the new swing now belongs to a pool.
-    """
-    if not now.atr > 0.0:
-        return False
-    found = _join_pool(memory, now, sign, level)
+
+@kernel
+def _pair(memory: Memory, now: Now, sign: int, level: float, tolerance: float) -> bool:
+    """Make a pool of the new swing and the latest unswept swing of its side within the tolerance, if there is one."""
     number = 2 * ON_SWINGS + (1 if sign > 0 else 0)
-    tolerance = memory.core["choices"]["equal_tolerance_atr"] * now.atr
-    place = memory.core["lists"][number]["count"] - 1
-    while not found and place >= 0:
+    for place in range(memory.core["lists"][number]["count"] - 1, -1, -1):
         entry = memory.core["entries"][number, place]
         if entry["pooled"] == 0 and abs(entry["far"] - level) <= tolerance:
             entry["pooled"] = 1
             other = memory.objects[entry["slot"]]
-            slot = new_object(memory, POOL, sign, other["formed"], now.at)
-            low = min(other["price"], level)
-            high = max(other["price"], level)
-            set_prices(memory, slot, low, high, low + (high - low) / 2.0)
-            memory.objects[slot]["count"] = 2
-            memory.objects[slot]["related"] = other["id"]
-            _stand_pool(memory, slot, sign)
-            found = True
-        place -= 1
+            _new_pool(memory, now, sign, other["price"], level, other["formed"], other["id"])
+            return True
+    return False
+
+
+@kernel
+def _gather(memory: Memory, now: Now, sign: int, level: float, row: Record) -> bool:
+    """Liquidity pool: swings of one side within the tolerance of each other.
+
+    A new swing joins a standing pool, or pairs with an unswept swing, or with the swing just before it, which it may
+    have passed by less than the tolerance. True when the new swing now belongs to a pool.
+    """
+    if not now.atr > 0.0:
+        return False
+    tolerance = memory.core["choices"]["equal_tolerance_atr"] * now.atr
+    side = memory.core["sides"][0 if sign > 0 else 1]
+    found = _join_pool(memory, now, sign, level) or _pair(memory, now, sign, level, tolerance)
+    if not found and abs(level - side["before_level"]) <= tolerance:
+        _new_pool(memory, now, sign, side["before_level"], level, side["before_index"], side["before_id"])
+        found = True
     if found and sign > 0:
         row["pool_high"] = 1
     elif found:
@@ -205,6 +220,9 @@ def _enter_swing(memory: Memory, now: Now, number: int, candidate: int, level: f
     if state["last_side"] == sign:
         memory.objects[side["slot"]]["superseded"] = now.at
     else:
+        if side["slot"] >= 0:
+            side["before_id"] = memory.objects[side["slot"]]["id"]
+        side["before_index"] = side["index"]
         side["before_level"] = side["level"]
         side["before_flow"] = side["flow"]
     state["last_side"] = sign
