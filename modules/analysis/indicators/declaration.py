@@ -41,7 +41,11 @@ class Parameter:
 
     def checked(self, what: str, value: object) -> float:
         """The value in its own type. Raises ValueError naming the indicator and the setting."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or (self.whole and value != int(value)):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or (self.whole and not float(value).is_integer())
+        ):
             kind = "a whole number" if self.whole else "a number"
             raise ValueError(f"{what}: {self.name} must be {kind}, got {value!r}")
         if not self.low <= value <= self.high:

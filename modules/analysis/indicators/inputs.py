@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modules.analysis.candles import Floats, Integers
+from modules.analysis.candles import Integers
 from modules.analysis.compiled import kernel
 
 Column = npt.NDArray[Any]
@@ -97,12 +97,6 @@ def _count_not_finite(bits: Integers) -> int:
 
 
 def _refuse_unsorted(stamps: Column) -> None:
-    _refuse(stamps[1:] <= stamps[:-1], "timestamp: the row after row {row} does not come later")
-
-
-def empty(rows: int) -> Floats:
-    """A column of `rows` NaN."""
-    return np.full(rows, np.nan)
-
-
-__all__ = ["COLUMNS", "Floats", "Integers", "NotEnoughData", "checked_columns", "empty"]
+    late = stamps[1:] <= stamps[:-1]
+    if late.any():
+        raise ValueError(f"timestamp: row {int(np.argmax(late)) + 1} does not come after the row before it")
