@@ -33,6 +33,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec(
         "signals", indexes=(Index(("status",)), Index(("source", "symbol", "status")), Index(("fingerprint",)))
     ),
+    CollectionSpec("users"),
     CollectionSpec("accounts", indexes=(Index(("user_id",)),)),
     CollectionSpec(
         "plans", indexes=(Index(("account_id", "status")), Index(("signal_id",)), Index(("account_id", "created_at")))

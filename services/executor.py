@@ -7,51 +7,70 @@ reach it through the quote hub; a paper account is filled by the same quotes tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from database import Store
 from modules.domain.market import Quote, ms_from_utc
-from modules.domain.ports import OrderReport
+from modules.domain.ports import Exchange, OrderReport
+from modules.leaseholder import LeaseHolder
 from modules.runtime.logs import log
-from modules.trading.desk import Desk
+from modules.runtime.process import run
+from modules.trading.desk import Desk, DeskParts
 from modules.trading.lanes import Lane
-from modules.trading.planner import Planner
+from modules.trading.planner import Planner, PlannerParts
+from modules.trading.safety_state import SafetyKeeper
+from modules.wiring import hard_limits, paper_exchange, serve
 
 RECONCILE_EVERY_MS = 300_000
-LEASE_MS = 10_000
+WantPrices = Callable[[Collection[str], Mapping[str, Decimal]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What the executor drives of an exchange that lives in this process: prices in, expiry, its books at the start."""
+
+    on_quote: Callable[[Quote], int]
+    expire: Callable[[datetime], int]
+    recover: Callable[[], None]
+    symbols: Callable[[], set[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorParts:
+    """What an executor is made of. `lease` says whether this process is the owner; `want` asks for prices."""
+
+    store: Store
+    planner: Planner
+    desk: Desk
+    keeper: SafetyKeeper
+    venue: Venue
+    want: WantPrices = lambda _symbols, _references: None
+    lease: Callable[[datetime], bool] = lambda _now: True
 
 
 class Executor:
-    """The process's worker. `prices` feeds quotes into the paper exchange and returns how many were new."""
+    """The process's worker."""
 
     name = "executor"
 
-    def __init__(
-        self,
-        store: Store,
-        planner: Planner,
-        desk: Desk,
-        *,
-        on_quote: Callable[[Quote], int],
-        expire: Callable[[datetime], int],
-    ) -> None:
+    def __init__(self, parts: ExecutorParts) -> None:
         self.wake = asyncio.Event()
-        self._store = store
-        self._planner = planner
-        self._desk = desk
-        self._on_quote = on_quote
-        self._expire = expire
+        self._parts = parts
+        self._store = parts.store
         self._lanes: dict[str, Lane] = {}
         self._reconciled_ms = 0
+        self._owner = False
         self._log = log("executor")
 
     async def start(self) -> None:
-        """Nothing to prepare: the first turn reconciles every account."""
+        """Nothing to prepare: the first turn that holds the lease reads the books and reconciles every account."""
 
     def quote(self, quote: Quote) -> None:
         """A new price: resting paper orders may fill, waiting plans may be priced."""
-        if self._on_quote(quote) or self._planner.waits_for(quote.symbol):
+        if self._owner and (self._parts.venue.on_quote(quote) or self._parts.planner.waits_for(quote.symbol)):
             self.wake.set()
 
     def report(self, account_id: str, report: OrderReport) -> None:
@@ -61,17 +80,25 @@ class Executor:
 
     async def turn(self, now: datetime) -> bool:
         """Plans what can be planned and sets every account's lane to work; lanes go on beside the next turn."""
-        more = self._planner.read(now) > 0
-        self._expire(now)
-        await self._planner.plan_due(now)
+        if not self._holds_lease(now):
+            return False
+        more = self._parts.planner.read(now) > 0
+        self._parts.keeper.turn(now)
+        self._parts.venue.expire(now)
+        await self._parts.planner.plan_due(now)
         due = self._reconcile_due(now)
         for account_id in self._busy_accounts(everybody=due):
             self._lane(account_id).kick(reconcile=due)
+        self._parts.want(*self._prices_needed())
         return more
 
     async def settle_down(self) -> None:
-        """Waits until every lane is idle; raises what a lane raised. For tests and an orderly end."""
+        """Waits until every lane is idle. For tests and an orderly end."""
         await asyncio.gather(*(lane.idle() for lane in self._lanes.values()))
+
+    def failures(self) -> list[Exception]:
+        """What went wrong last in each lane that failed."""
+        return [lane.failure for lane in self._lanes.values() if lane.failure is not None]
 
     async def stop(self) -> None:
         """Lets the lanes finish the call they are in, at most for two seconds; the next start finds the rest."""
@@ -82,7 +109,18 @@ class Executor:
 
     def status(self) -> tuple[str, str]:
         """State and detail for the heartbeat."""
-        return "up", ""
+        return ("up", "") if self._owner else ("waiting", "another executor holds the lease")
+
+    def _holds_lease(self, now: datetime) -> bool:
+        holds = self._parts.lease(now)
+        if holds and not self._owner:
+            self._parts.venue.recover()
+            self._reconciled_ms = 0
+        if self._owner and not holds:
+            # Another process may trade already: what this one still has in hand must not go out.
+            raise SystemExit("the executor's lease was lost")
+        self._owner = holds
+        return holds
 
     def _reconcile_due(self, now: datetime) -> bool:
         now_ms = ms_from_utc(now)
@@ -94,11 +132,56 @@ class Executor:
     def _busy_accounts(self, *, everybody: bool) -> list[str]:
         if everybody:
             return [str(each["id"]) for each in self._store["accounts"].all()]
-        waiting = self._planner.accounts_with_requests()
-        reported = {account_id for account_id, lane in self._lanes.items() if lane.has_reports}
-        return sorted(waiting | reported)
+        waiting = self._parts.planner.accounts_with_requests()
+        unfinished = {account_id for account_id, lane in self._lanes.items() if lane.unfinished}
+        return sorted(waiting | unfinished)
+
+    def _prices_needed(self) -> tuple[set[str], dict[str, Decimal]]:
+        references = self._parts.planner.references()
+        return self._parts.venue.symbols() | references.keys(), references
 
     def _lane(self, account_id: str) -> Lane:
         if account_id not in self._lanes:
-            self._lanes[account_id] = Lane(self._store, self._desk, account_id)
+            self._lanes[account_id] = Lane(self._store, self._parts.desk, account_id)
         return self._lanes[account_id]
+
+
+async def main(stopping: asyncio.Event) -> None:
+    """The life of this process: wait for the lease, then be the one owner of orders."""
+    async with serve("executor") as place:
+        core = place.core
+        prices = place.quote_client()
+        paper = paper_exchange(core, prices)
+        exchanges: dict[str, Exchange] = {"paper": paper}
+        hard = hard_limits(core.settings)
+        fresh = core.settings.stale_after_seconds
+        lease = LeaseHolder(core.store, "executor")
+        desk_parts = DeskParts(
+            store=core.store,
+            exchanges=exchanges,
+            instruments=core.instruments,
+            board=prices,
+            clock=core.clock,
+            hard=hard,
+            kill_file=core.settings.kill_file,
+            fresh_seconds=fresh,
+        )
+        parts = ExecutorParts(
+            store=core.store,
+            planner=Planner(PlannerParts(core.store, exchanges, core.instruments, prices, hard, fresh)),
+            desk=Desk(desk_parts),
+            keeper=SafetyKeeper(core.store, core.settings.kill_file),
+            venue=Venue(paper.on_quote, paper.expire, paper.recover, paper.symbols),
+            want=prices.want,
+            lease=lease.hold,
+        )
+        worker = Executor(parts)
+        paper.subscribe(worker.report)
+        try:
+            await place.live(worker, stopping, quotes=worker.quote, prices=prices)
+        finally:
+            lease.release()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -176,21 +176,25 @@ class PaperExchange:
         equity = wallet + unrealised
         return Balance(wallet=wallet, equity=equity, available=max(equity - margin, ZERO), margin=margin)
 
+    def symbols(self) -> set[str]:
+        """Symbols with something held or resting: their prices are needed."""
+        return {symbol for each in (self._working, self._held) for symbol, found in each.items() if found}
+
     # ---- the market -----------------------------------------------------------------------------------------------
 
     def on_quote(self, quote: Quote) -> int:
         """Matches the working orders of the quote's symbol, stops first; returns how many orders changed."""
         orders = self._working.get(quote.symbol)
-        due = [each for each in orders.values() if _may_fill(each, quote)] if orders else []
+        due = [each for each in orders.values() if _may_fill(each, _seen_by(each, quote))] if orders else []
         doomed = [each for each in self._held.get(quote.symbol, {}).values() if self._is_liquidated(each, quote)]
         if not due and not doomed:
             return 0
         due.sort(key=lambda each: (not each.is_stop, each.created_at, each.id))
         reports: list[tuple[str, OrderReport]] = []
         with self._store.transaction(durable=True) as tx:
-            market = Market(self._instrument(quote.symbol, quote.last), quote, self._model)
+            instrument = self._instrument(quote.symbol, quote.last)
             for order in due:
-                matched = self._match(tx, order, market)
+                matched = self._match(tx, order, Market(instrument, _seen_by(order, quote), self._model))
                 if matched != order:
                     reports.append((order.account_id, self._report(matched)))
             for position in doomed:
@@ -450,6 +454,11 @@ class PaperExchange:
         if instrument is None:
             raise Rejected(f"{symbol} is not listed", code="not_listed")
         return instrument
+
+
+def _seen_by(order: PaperOrder, quote: Quote) -> Quote:
+    """What the quote means for this order: a range that began before it was placed can't fill it."""
+    return quote.seen_from(ms_from_utc(order.created_at))
 
 
 def _may_fill(order: PaperOrder, quote: Quote) -> bool:

@@ -7,7 +7,7 @@ where it is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -51,6 +51,7 @@ class Quote:
     `last` is the newest trade price, `open` the first of the range, `high`/`low` its extremes, `volume` its base
     volume, `trades` how many it stands for. `bid`/`ask` are the best book prices where the source knows them, else
     `last`. `received_ms` is our clock on arrival. `simulated` marks prices that no market made.
+    `since_ms` is where the range begins, for sources that know (a candle's open time).
     """
 
     exchange: str
@@ -66,6 +67,7 @@ class Quote:
     volume: Decimal = ZERO
     trades: int = 1
     simulated: bool = False
+    since_ms: int | None = None
 
     def __post_init__(self) -> None:
         if not ZERO < self.low <= self.high:
@@ -79,6 +81,13 @@ class Quote:
     def at_price(cls, exchange: str, symbol: str, time_ms: int, price: Decimal) -> Quote:
         """A quote that stands for one trade at one price."""
         return cls(exchange, symbol, time_ms, time_ms, price, price, price, price, price, price)
+
+    def seen_from(self, start_ms: int) -> Quote:
+        """What this quote tells somebody who began to look at `start_ms`: nothing but its last price, where its range
+        began before that."""
+        if self.since_ms is None or self.since_ms >= start_ms:
+            return self
+        return replace(self, open=self.last, high=self.last, low=self.last, since_ms=start_ms)
 
     def age_seconds(self, now_ms: int) -> float:
         """Seconds since it was received."""

@@ -82,6 +82,7 @@ class RequestKind(StrEnum):
 
     PLACE = "place"
     CANCEL_ENTRIES = "cancel_entries"
+    CANCEL_ORDER = "cancel_order"
     MOVE_STOP = "move_stop"
     CLOSE = "close"
 
@@ -96,8 +97,9 @@ class RequestStatus(StrEnum):
 class OrderRequest:
     """A wish to trade. `id` is derived from what it is for, so making the same wish twice makes one.
 
-    PLACE uses `action, role, type, quantity, price, trigger_price`; CLOSE uses `share` (of what is left, 1 = all);
-    MOVE_STOP uses `price` (None = to the entry price). `plan_id` binds every kind to one trade of one account.
+    PLACE uses `action, role, type, quantity, price, trigger_price`; CLOSE uses `quantity` or `share` (of what is left, 1 =
+    all); MOVE_STOP uses `price` (None = to the entry price); CANCEL_ORDER names in `cancels` the request whose order is no
+    longer wanted. `plan_id` binds every kind to one trade of one account.
     """
 
     id: str
@@ -115,6 +117,7 @@ class OrderRequest:
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     share: Decimal | None = None
+    cancels: str | None = None
     expires_at: datetime | None = None
     status: RequestStatus = RequestStatus.PENDING
     outcome: str | None = None

@@ -6,6 +6,7 @@ A signal's id is derived from its source and message id, so taking the same mess
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -102,3 +103,10 @@ class Signal:
 def signal_id(source: str, message_id: str) -> str:
     """The id of the signal in that message."""
     return "sig-" + hashlib.sha256(f"{source}\n{message_id}".encode()).hexdigest()[:16]
+
+
+def content_hash(text: str) -> str:
+    """Hash of what a text says, without case, spacing, emoji and markup, so that our own words are known again."""
+    letters = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(c for c in letters if c.isalnum() or c in ".,:%/-")
+    return hashlib.sha256(kept.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -7,7 +7,6 @@ update mean? It never trades and never posts; it writes the message, the signal 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +22,7 @@ from modules.domain.market import ms_from_utc
 from modules.domain.money import plain
 from modules.domain.parses import Kind, Parse
 from modules.domain.sides import Side
-from modules.domain.signals import Signal, SignalStatus, SourceMessage, signal_id
+from modules.domain.signals import Signal, SignalStatus, SourceMessage, content_hash, signal_id
 from modules.journal import append
 from modules.records import from_document, to_document
 from modules.signals.binding import Binding, bind
@@ -221,13 +220,6 @@ class Intake:
     ) -> None:
         about = {"source": message.source, "message_id": message.message_id, **body}
         append(tx, Event(kind, message.received_at, about, key=f"{kind.value}:{message.id}", signal_id=signal))
-
-
-def content_hash(text: str) -> str:
-    """Hash of what a text says, without case, spacing, emoji and markup, so that our own words are known again."""
-    letters = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(c for c in letters if c.isalnum() or c in ".,:%/-")
-    return hashlib.sha256(kept.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def fingerprint(read: Parse) -> str:

@@ -142,6 +142,7 @@ class SignalTracker:
     # ---- prices ---------------------------------------------------------------------------------------------------
 
     def _try_entry(self, signal: Signal, quote: Quote, now: datetime) -> int:
+        quote = quote.seen_from(ms_from_utc(signal.received_at))
         price = _entry_price(signal, quote)
         if price is None:
             if signal.targets and _touched(signal, signal.targets[0], quote):

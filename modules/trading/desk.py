@@ -95,6 +95,11 @@ class Desk:
             case RequestKind.CANCEL_ENTRIES:
                 await self._cancel_entries(account, request.plan_id)
                 self._finish(request, RequestStatus.DONE)
+            case RequestKind.CANCEL_ORDER:
+                for order in _orders(self._store, request.plan_id):
+                    if order.request_id == request.cancels and order.state.working:
+                        await self._cancel(account, order)
+                self._finish(request, RequestStatus.DONE)
             case RequestKind.MOVE_STOP:
                 self._move_stop(request)
                 await self.converge(account, request.plan_id)

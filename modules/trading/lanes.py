@@ -35,9 +35,9 @@ class Lane:
         self._reports.append(report)
 
     @property
-    def has_reports(self) -> bool:
-        """Whether the exchange told of something that isn't settled yet."""
-        return bool(self._reports)
+    def unfinished(self) -> bool:
+        """Whether it stopped with work left: reports that aren't settled, a comparison that failed."""
+        return bool(self._reports) or self._reconcile
 
     def kick(self, *, reconcile: bool = False) -> None:
         """There may be work: requests, reports, or (with `reconcile`) a comparison with the exchange."""

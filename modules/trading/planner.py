@@ -58,7 +58,7 @@ class Planner:
         self._parts = parts
         self._store = parts.store
         self._log = log("planner")
-        self._waiting_symbols: set[str] = set()
+        self._waiting: dict[str, Decimal] = {}
         kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED)
         self._consumer = JournalConsumer(parts.store, "planner", self._handle, kinds)
 
@@ -68,7 +68,11 @@ class Planner:
 
     def waits_for(self, symbol: str) -> bool:
         """Whether a plan waits for a price of `symbol`."""
-        return symbol in self._waiting_symbols
+        return symbol in self._waiting
+
+    def references(self) -> dict[str, Decimal]:
+        """The symbols that plans wait for, each with a price the signal named (where a simulated market may begin)."""
+        return dict(self._waiting)
 
     def accounts_with_requests(self) -> set[str]:
         """Accounts whose requests wait to be carried out."""
@@ -78,13 +82,13 @@ class Planner:
     async def plan_due(self, now: datetime) -> int:
         """Plans what is queued; returns how many were decided."""
         decided = 0
-        waiting: set[str] = set()
+        waiting: dict[str, Decimal] = {}
         for item in self._store["planning_queue"].search(where("created_at") >= 0, order_by="created_at"):
             if await self._plan(item, now):
                 decided += 1
             else:
-                waiting.add(item["symbol"])
-        self._waiting_symbols = waiting
+                waiting[item["symbol"]] = Decimal(item["reference"])
+        self._waiting = waiting
         return decided
 
     # ---- signals --------------------------------------------------------------------------------------------------
@@ -110,6 +114,7 @@ class Planner:
                 "signal_id": signal.id,
                 "account_id": account.id,
                 "symbol": signal.symbol,
+                "reference": plain(_reference(signal)),
                 "created_at": ms_from_utc(now),
             }
             if not tx["plans"].contains(key=name):
@@ -128,7 +133,7 @@ class Planner:
             self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
             return False
         view = risk_view(self._store, account, balance.equity, self._parts.board, now)
-        reference = signal.entries[0] if signal.entries else signal.stop_loss
+        reference = _reference(signal)
         given = PlanningInput(
             signal=signal,
             account=account,
@@ -210,6 +215,11 @@ class Planner:
         plans = tx["plans"].search((where("signal_id") == signal.id) & (where("status") == PlanStatus.OPEN.value))
         for document in plans:
             ask(self._store, tx, _requests_for(from_document(Plan, document), entry, now))
+
+
+def _reference(signal: Signal) -> Decimal:
+    """A price the signal names; a market entry without any price has at least a stop or a target near it."""
+    return next(iter((*signal.entries, *((signal.stop_loss,) if signal.stop_loss else ()), *signal.targets)), ONE)
 
 
 def _requests_for(plan: Plan, entry: Entry, now: datetime) -> list[OrderRequest]:

@@ -28,7 +28,7 @@ def ticket(
     if request.quantity is None or request.action is None:
         return Refused("incomplete", "The request names no quantity or no direction.")
     return Order(
-        id=client_order_id(plan.id, request.role, request.number, 0),
+        id=client_order_id(request.id, request.role, request.number, 0),
         account_id=account.id,
         exchange=account.exchange,
         symbol=request.symbol,

@@ -1,24 +1,10 @@
-"""A quote board and instrument list that hold what a test puts there."""
+"""A list of instruments for tests."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from modules.domain.instruments import Instrument, MarketKind
-from modules.domain.market import Quote
-
-
-class Board:
-    """The newest quote of each symbol."""
-
-    def __init__(self) -> None:
-        self.quotes: dict[str, Quote] = {}
-
-    def latest(self, symbol: str) -> Quote | None:
-        return self.quotes.get(symbol)
-
-    def put(self, quote: Quote) -> None:
-        self.quotes[quote.symbol] = quote
 
 
 class Listed:

@@ -46,7 +46,9 @@ class HandSource:
         self.queue.put_nowait(None)
 
 
-def quote(price: object, symbol: str = "BTCUSDT", *, high: object = None, low: object = None, volume: object = 1) -> Quote:
+def quote(
+    price: object, symbol: str = "BTCUSDT", *, high: object = None, low: object = None, volume: object = 1
+) -> Quote:
     last = Decimal(str(price))
     top, bottom = Decimal(str(high or price)), Decimal(str(low or price))
     return Quote("x", symbol, 1, 2, last, last, top, bottom, last, last, Decimal(str(volume)), 1)

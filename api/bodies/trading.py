@@ -1,0 +1,99 @@
+"""What clients send: strict bodies and queries. An unknown field or a wrong type is an error with its name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+_EARLIEST = datetime(2009, 1, 3, tzinfo=UTC)
+
+
+class Strict(BaseModel):
+    """No field beyond those named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class InboxMessage(Strict):
+    """One message of a source."""
+
+    source: Identifier = Field(examples=["my-channel"])
+    message_id: Identifier = Field(examples=["1042"])
+    text: str = Field(min_length=1, max_length=100_000, examples=["#BTC/USDT LONG Entry 60000 SL 59000 TP 61000 62000"])
+    reply_to: Identifier | None = Field(default=None, description="Id of the message this one answers.")
+    edited: bool = Field(default=False, description="Whether the text replaces what was posted under this id before.")
+    at: datetime | None = Field(default=None, description="When it was said: ISO-8601 with zone, or milliseconds UTC.")
+
+    @field_validator("message_id", "reply_to", mode="before")
+    @classmethod
+    def _number_or_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("at")
+    @classmethod
+    def _with_zone(cls, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("needs a time zone, for example 2026-01-31T12:00:00Z")
+        if value < _EARLIEST:
+            raise ValueError("is before anything was ever traded")
+        return value
+
+
+class ListQuery(Strict):
+    """A page of a list."""
+
+    limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+class PositionQuery(ListQuery):
+    """Positions by status."""
+
+    status: Literal["open", "closed", "all"] = "open"
+
+
+class OrderQuery(ListQuery):
+    """Orders by state; `open` is every one that works."""
+
+    status: Literal[
+        "all", "open", "new", "submitted", "unknown", "partially_filled", "filled", "cancelled", "rejected", "expired"
+    ] = "all"
+
+
+class SignalQuery(ListQuery):
+    """Signals by status and source; `open` is waiting and active."""
+
+    status: Literal["all", "open", "waiting", "active", "closed", "cancelled", "expired", "invalid"] = "all"
+    source: str | None = Field(default=None, max_length=200)
+
+
+class EventQuery(Strict):
+    """Events after a number."""
+
+    after: int = Field(default=0, ge=0)
+    limit: int = Field(default=100, ge=1, le=500)
+    kind: str | None = Field(default=None, max_length=50)
+
+
+class SignalPath(Strict):
+    """One signal."""
+
+    signal_id: str = Field(max_length=100)
+
+
+class KillBody(Strict):
+    """How far to stop: new entries only, or close everything too."""
+
+    flatten: bool = False
+    reason: str = Field(default="", max_length=200)
+
+
+class ResumeBody(Strict):
+    """Why trading goes on."""
+
+    reason: str = Field(default="", max_length=200)

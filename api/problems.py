@@ -1,0 +1,74 @@
+"""Every way an answer can be a "no", in one shape: `{"success": false, "error": {"code", "message", "fields"}}`.
+
+Domain errors map to a status here and nowhere else. No stack trace ever reaches a client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from database import StoreError
+from modules.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    Trouble,
+    Unavailable,
+)
+from modules.runtime.logs import log
+
+_STATUS: tuple[tuple[type[Trouble], int], ...] = (
+    (InvalidInput, 422),
+    (NotFound, 404),
+    (NotAllowed, 403),
+    (Conflict, 409),
+    (Rejected, 409),
+    (Unavailable, 503),
+    (OutcomeUnknown, 503),
+)
+_CODES = {400: "malformed", 401: "not_signed_in", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def problem(status: int, code: str, message: str, fields: dict[str, str] | None = None) -> tuple[Response, int]:
+    """The answer for one problem."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if fields:
+        error["fields"] = fields
+    return jsonify({"success": False, "error": error}), status
+
+
+def invalid_fields(error: ValidationError) -> tuple[Response, int]:
+    """The answer to a body or query with wrong values: each field with what is wrong with it."""
+    fields = {".".join(str(part) for part in each["loc"]) or "body": each["msg"] for each in error.errors()}
+    return problem(422, "invalid_input", "Some values are wrong: " + ", ".join(sorted(fields)), fields)
+
+
+def register(app: Flask) -> None:
+    """Installs the handlers."""
+
+    @app.errorhandler(Trouble)
+    def trouble(error: Trouble) -> tuple[Response, int]:
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        return problem(status, error.code, error.message, error.fields)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> tuple[Response, int]:
+        status = error.code or 500
+        return problem(status, _CODES.get(status, "http_error"), error.description or error.name)
+
+    @app.errorhandler(StoreError)
+    def store(error: StoreError) -> tuple[Response, int]:
+        log("api").error("store trouble", error=repr(error))
+        return problem(503, "store_unavailable", "The store can't be used right now; nothing was changed. Try again.")
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> tuple[Response, int]:
+        log("api").error("request failed", error=repr(error), exc_info=error)
+        return problem(500, "internal", "Something went wrong here; it was written to the log.")

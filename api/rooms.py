@@ -1,0 +1,52 @@
+"""What the routes reach of the house, and the one helper that makes an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from flask import Response, jsonify
+
+from database import Store
+from modules.connections.feeds.hub_client import QuoteClient
+from modules.domain.ports import Clock
+from modules.signals.intake import Intake
+from modules.views import Views
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything a route may use."""
+
+    store: Store
+    views: Views
+    intake: Intake
+    clock: Clock
+    prices: QuoteClient
+    kill_file: Path
+    trading: str
+
+    def prices_of_open_positions(self) -> dict[str, Decimal]:
+        """The newest price of every symbol that this process follows."""
+        symbols = {row["symbol"] for row in self.store["positions"].search(_open())}
+        return {symbol: quote.last for symbol in symbols if (quote := self.prices.latest(symbol)) is not None}
+
+    def feed(self) -> dict[str, Any] | None:
+        """What the price hub last said, None while it is silent."""
+        status, age = self.prices.status, self.prices.message_age()
+        if status is None or age is None or age > 5 or not self.prices.connected:
+            return None
+        return {"source": status.source, "stale": False}
+
+
+def answer(fields: dict[str, Any], status: int = 200) -> tuple[Response, int]:
+    """A yes: `success` with the fields beside it."""
+    return jsonify({"success": True, **fields}), status
+
+
+def _open() -> Any:
+    from tinydb import where  # noqa: PLC0415
+
+    return where("status") == "open"

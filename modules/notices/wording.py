@@ -1,0 +1,161 @@
+"""What a person reads: one event, one short text. Pure; markup is Telegram's HTML subset, which every channel can render.
+
+Two voices: the channel's (a signal and what the market made of it) and the account's (what your money did).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+from modules.domain.events import EventKind
+from modules.domain.money import plain
+from modules.domain.sides import Side
+from modules.domain.signals import Signal
+
+_REASONS = {
+    "stop_loss": "stop loss",
+    "break_even": "stop at the entry",
+    "trailing_stop": "trailing stop",
+    "trailing": "trailing stop",
+    "follow_targets": "stop behind the targets",
+    "manual": "stop moved by hand",
+    "targets": "all targets reached",
+    "time": "time is over",
+    "close_by_source": "closed by the source",
+    "cancel_by_source": "cancelled by the source",
+    "target_before_entry": "a target was reached before the entry",
+    "not_entered_in_time": "the entry was not reached in time",
+    "liquidated": "liquidated",
+    "source": "by the source",
+    "user": "by hand",
+}
+
+
+def signal_post(signal: Signal, *, simulated: bool = False) -> str:
+    """The first post of a signal: what to do, at which prices."""
+    arrow = "🟢" if signal.side is Side.LONG else "🔴"
+    entry = " – ".join(plain(price) for price in signal.entries) if signal.entries else "market"
+    if signal.order == "market" and signal.entries:
+        entry = f"market (about {entry})"
+    lines = [f"{arrow} <b>{escape(signal.symbol)} {signal.side.value}</b>", f"Entry: {entry}"]
+    for number, target in enumerate(signal.targets, start=1):
+        lines.append(f"Target {number}: {plain(target)}")
+    lines.append(f"Stop: {plain(signal.stop_loss)}" if signal.stop_loss is not None else "Stop: none given")
+    if signal.leverage is not None:
+        lines.append(f"Leverage: up to {plain(signal.leverage)}x")
+    if simulated:
+        lines.append("<i>Prices are simulated.</i>")
+    return "\n".join(lines)
+
+
+def signal_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
+    """What happened to a signal, as a reply to its post; None for what is not told there."""
+    symbol = escape(str(body.get("symbol", "")))
+    match kind:
+        case EventKind.SIGNAL_ENTERED:
+            return f"➡️ {symbol}: entered at {body['price']}"
+        case EventKind.SIGNAL_TARGET_HIT:
+            after = _duration(body.get("after_seconds"))
+            return f"🎯 {symbol}: target {body['number']} of {body['of']} reached, {_percent(body['return_percent'])}{after}"
+        case EventKind.SIGNAL_STOP_MOVED:
+            return f"🛡 {symbol or 'Signal'}: stop moved to {body['price']} ({_reason(body['reason'])})"
+        case EventKind.SIGNAL_CLOSED:
+            return _signal_closed(symbol, body)
+    return None
+
+
+def account_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
+    """What happened to an account's money; None for what is not told."""
+    symbol = escape(str(body.get("symbol", "")))
+    match kind:
+        case EventKind.PLAN_MADE:
+            entries = ", ".join(body["entries"])
+            risk = f", risking {body['risk_amount']} USDT" if body.get("risk_amount") else ""
+            notes = "".join(f"\n• {escape(note)}" for note in body.get("notes", ()))
+            return f"📝 {symbol} {body['side']}: {body['quantity']} at {entries}, {body['leverage']}x{risk}{notes}"
+        case EventKind.TRADE_REFUSED | EventKind.REQUEST_REFUSED:
+            return f"✋ {symbol}: {escape(str(body['sentence']))}"
+        case EventKind.PLAN_ENDED:
+            return f"⌛ {symbol}: nothing was filled ({escape(str(body['outcome']))})"
+        case EventKind.POSITION_OPENED:
+            stop = f", stop {body['stop']}" if body.get("stop") else ", no stop"
+            return f"✅ {symbol} {body['side']}: opened {body['quantity']} at {body['price']}{stop}"
+        case EventKind.TARGET_HIT:
+            return (
+                f"🎯 {symbol}: target {body['number']} of {body['of']} filled, "
+                f"{_money(body['pnl'])} ({_percent(body['return_percent'])})"
+            )
+        case EventKind.STOP_MOVED:
+            return f"🛡 {symbol or 'Stop'}: stop now {body['price']} ({_reason(body['reason'])})"
+        case EventKind.POSITION_CLOSED:
+            r_multiple = f", {body['r_multiple']} R" if body.get("r_multiple") else ""
+            return (
+                f"{'💰' if Decimal(body['pnl']) >= 0 else '🔻'} {symbol}: closed at {body['price']} "
+                f"({_reason(body['reason'])}), {_money(body['pnl'])}{r_multiple}{_duration(body.get('held_seconds'))}"
+            )
+        case EventKind.ORDER_UNKNOWN:
+            return "❓ The exchange gave no answer to an order; it is being asked."
+    return None
+
+
+def operator_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
+    """What whoever runs the service must know."""
+    match kind:
+        case EventKind.SIGNAL_REFUSED:
+            where = f"{escape(str(body['source']))} message {escape(str(body['message_id']))}"
+            return f"🚫 {where} is not traded: {escape(str(body['sentence']))}"
+        case EventKind.UPDATE_UNBOUND:
+            return f"❔ {escape(str(body['source']))}: {escape(str(body['sentence']))} Nothing was done."
+        case EventKind.SAFETY_CHANGED:
+            why = f" ({escape(str(body['reason']))})" if body.get("reason") else ""
+            scope = "everything" if body["scope"] == "global" else f"{body['scope']} {escape(str(body['scope_id']))}"
+            return f"🚨 Safety: {scope} is {body['stage']}, set by {escape(str(body['by']))}{why}"
+        case EventKind.PRICES_STALE:
+            return f"⚠️ No fresh price for {', '.join(body['symbols'])}: nothing is decided on old prices."
+        case EventKind.PRICES_BACK:
+            return f"✅ Fresh prices again for {', '.join(body['symbols'])}."
+        case EventKind.RECONCILED:
+            return "⚠️ Books and exchange differ: " + escape(
+                " ".join(body.get("drift", [])) or "orders nobody here placed."
+            )
+        case EventKind.ALARM:
+            return f"⚠️ {escape(str(body['sentence']))}"
+    return None
+
+
+def _signal_closed(symbol: str, body: Mapping[str, Any]) -> str:
+    if body.get("price") is None or body.get("return_percent") is None:
+        return f"⏹ {symbol}: {body['status']}, {_reason(body['reason'])}"
+    mark = "🏁" if Decimal(body["return_percent"]) >= 0 else "🔻"
+    hits = f", {body['targets_hit']} target(s) reached" if body.get("targets_hit") else ""
+    result = _percent(body["return_percent"])
+    return f"{mark} {symbol}: closed at {body['price']}, {_reason(body['reason'])}{hits}, {result}{_duration(body.get('after_seconds'))}"
+
+
+def _reason(code: object) -> str:
+    return escape(_REASONS.get(str(code), str(code).replace("_", " ")))
+
+
+def _percent(text: object) -> str:
+    return f"{Decimal(str(text)):+.2f} %"
+
+
+def _money(text: object) -> str:
+    return f"{Decimal(str(text)):+.2f} USDT"
+
+
+def _duration(seconds: object) -> str:
+    """`, 3 h 12 min`, or nothing where the time isn't known."""
+    if not isinstance(seconds, int | float):
+        return ""
+    minutes = int(seconds) // 60
+    if minutes < 1:
+        return f", {int(seconds)} s"
+    if minutes < 60:
+        return f", {minutes} min"
+    if minutes < 1440:
+        return f", {minutes // 60} h {minutes % 60} min"
+    return f", {minutes // 1440} d {minutes % 1440 // 60} h"

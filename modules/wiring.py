@@ -1,0 +1,156 @@
+"""Picks the concrete parts: which store, clock, exchange, price source. The only place that knows all of them.
+
+A process says `async with serve(name) as place:` and gets its settings, logs, store, heartbeat and doorbell; `place.live`
+runs its worker until it is told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from database import Bell, Store, StoreError
+from modules.connections.feeds.hub_client import QuoteClient
+from modules.connections.instrument_catalogue import InstrumentCatalogue
+from modules.connections.paper_exchange import PaperExchange
+from modules.domain.errors import Misconfigured
+from modules.domain.market import Quote
+from modules.domain.ports import QuoteBoard
+from modules.records import open_records
+from modules.runtime.clock import SystemClock
+from modules.runtime.heartbeat import Heartbeat
+from modules.runtime.logs import log, set_up_logs
+from modules.runtime.process import Worker, live
+from modules.runtime.settings import Settings, ensure_data_dir, load_settings
+from modules.trading.fill_model import FillModel, Slippage
+from modules.trading.risk import HardLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every process and command has."""
+
+    settings: Settings
+    clock: SystemClock
+    store: Store
+    instruments: InstrumentCatalogue
+
+    @property
+    def run_dir(self) -> Path:
+        return self.settings.data_dir / "run"
+
+    @property
+    def hub_path(self) -> Path:
+        return self.run_dir / "quotes.sock"
+
+
+def open_core(settings: Settings | None = None) -> Core:
+    """Settings, data directory and store. Raises Misconfigured when one of them can't be used."""
+    chosen = settings or load_settings()
+    if chosen.trading == "live":
+        raise Misconfigured(["TRADING: this version trades on paper only; set TRADING=paper"])
+    ensure_data_dir(chosen)
+    try:
+        store = open_records(chosen.store_url, chosen.data_dir)
+    except StoreError as error:
+        raise Misconfigured([f"DATABASE_URL: {error}"]) from error
+    return Core(chosen, SystemClock(), store, InstrumentCatalogue(chosen.data_dir))
+
+
+def hard_limits(settings: Settings) -> HardLimits:
+    """The deployment's maximums, which no user setting exceeds."""
+    return HardLimits(
+        max_order_value=settings.max_order_value,
+        max_position_value=settings.max_position_value,
+        max_leverage=settings.max_leverage,
+        max_daily_loss=settings.max_daily_loss,
+        max_orders_per_minute=settings.max_orders_per_minute,
+    )
+
+
+def paper_exchange(core: Core, board: QuoteBoard) -> PaperExchange:
+    """The paper exchange over the core's store, with the configured slippage."""
+    model = FillModel(slippage=Slippage.BPS, slippage_size=core.settings.paper_slippage_bps)
+    return PaperExchange(
+        core.store,
+        board=board,
+        instruments=core.instruments,
+        clock=core.clock,
+        model=model,
+        fresh_seconds=core.settings.stale_after_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker lives."""
+
+    core: Core
+    name: str
+    heartbeat: Heartbeat
+
+    def quote_client(self) -> QuoteClient:
+        """A listener on the price process's hub; it connects by itself, for ever."""
+        return QuoteClient(self.core.hub_path, self.core.clock)
+
+    async def live(
+        self,
+        worker: Worker,
+        stopping: asyncio.Event,
+        *,
+        quotes: Callable[[Quote], None] | None = None,
+        prices: QuoteClient | None = None,
+        idle_seconds: float = 0.25,
+    ) -> None:
+        """Runs `worker`; the doorbell wakes it, and every quote of `prices` goes to `quotes`."""
+        bell = self.core.store.doorbell.listen(self.name)
+        tasks = [asyncio.create_task(_ring(bell, worker.wake))]
+        try:
+            if prices is not None and quotes is not None:
+                await prices.start()
+            running = asyncio.create_task(
+                live(worker, self.core.clock, self.heartbeat, stopping=stopping, idle_seconds=idle_seconds)
+            )
+            if prices is not None and quotes is not None:
+                tasks.append(asyncio.create_task(_pump(prices, quotes, worker.wake)))
+            await running
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if prices is not None:
+                await prices.close()
+            bell.close()
+
+
+@asynccontextmanager
+async def serve(name: str) -> AsyncIterator[Place]:
+    """A process's place in the house; closes the store at the end."""
+    settings = load_settings()
+    set_up_logs(name, settings.log_level, settings.log_format)
+    core = open_core(settings)
+    try:
+        yield Place(core, name, Heartbeat(core.run_dir, name))
+    finally:
+        core.store.close()
+
+
+async def _ring(bell: Bell, wake: asyncio.Event) -> None:
+    while True:
+        if await bell.wait_async(60):
+            wake.set()
+
+
+async def _pump(prices: QuoteClient, take: Callable[[Quote], None], wake: asyncio.Event) -> None:
+    """Every quote to the worker. A quote that fails is logged and the next one taken: prices never stop for one error."""
+    logger = log("prices.pump")
+    with suppress(asyncio.CancelledError):
+        async for quote in prices.quotes():
+            try:
+                take(quote)
+            except Exception as error:
+                logger.error("quote failed", symbol=quote.symbol, error=repr(error), exc_info=error)
+                wake.set()
