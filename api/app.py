@@ -6,7 +6,7 @@ Every answer is JSON with `success`; `problems` has the only other shape. Nothin
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import uvicorn
@@ -19,9 +19,8 @@ from api.rooms import Rooms, answer
 from api.routes import trading
 from modules.accounts.first_start import is_operator_token
 from modules.runtime.process import run
-from modules.signals.intake import Intake
 from modules.views import VERSION, Views
-from modules.wiring import Place, serve
+from modules.wiring import Place, make_intake, serve
 
 MAX_BODY = 1_000_000
 _OPEN_PATHS = ("/api/health", "/api/openapi.json", "/api/docs", "/api/swagger")
@@ -120,29 +119,13 @@ async def main(stopping: asyncio.Event) -> None:
         rooms = Rooms(
             store=core.store,
             views=Views(core.store, core.run_dir),
-            intake=intake(place, prices),
+            intake=make_intake(core, prices),
             clock=core.clock,
             prices=prices,
             kill_file=core.settings.kill_file,
             trading=core.settings.trading,
         )
         await place.live(ApiWorker(place, rooms), stopping, quotes=lambda _quote: None, prices=prices, idle_seconds=1.0)
-
-
-def intake(place: Place, prices: Any) -> Intake:
-    """The way in, checking against listed symbols and the newest prices."""
-    core = place.core
-
-    def price(symbol: str) -> Any:
-        quote = prices.latest(symbol)
-        return quote.last if quote is not None else None
-
-    return Intake(
-        core.store,
-        late_after=timedelta(seconds=core.settings.late_after_seconds),
-        listed=lambda symbol: core.instruments.find(symbol) is not None,
-        market_price=price,
-    )
 
 
 if __name__ == "__main__":

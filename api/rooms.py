@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Response, jsonify
+from tinydb import where
 
 from database import Store
 from modules.connections.feeds.hub_client import QuoteClient
@@ -30,7 +31,7 @@ class Rooms:
 
     def prices_of_open_positions(self) -> dict[str, Decimal]:
         """The newest price of every symbol that this process follows."""
-        symbols = {row["symbol"] for row in self.store["positions"].search(_open())}
+        symbols = {row["symbol"] for row in self.store["positions"].search(where("status") == "open")}
         return {symbol: quote.last for symbol in symbols if (quote := self.prices.latest(symbol)) is not None}
 
     def feed(self) -> dict[str, Any] | None:
@@ -44,9 +45,3 @@ class Rooms:
 def answer(fields: dict[str, Any], status: int = 200) -> tuple[Response, int]:
     """A yes: `success` with the fields beside it."""
     return jsonify({"success": True, **fields}), status
-
-
-def _open() -> Any:
-    from tinydb import where  # noqa: PLC0415
-
-    return where("status") == "open"

@@ -36,15 +36,31 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("users"),
     CollectionSpec("accounts", indexes=(Index(("user_id",)),)),
     CollectionSpec(
-        "plans", indexes=(Index(("account_id", "status")), Index(("signal_id",)), Index(("account_id", "created_at")))
+        "plans",
+        indexes=(
+            Index(("account_id", "status")),
+            Index(("status",)),
+            Index(("signal_id",)),
+            Index(("account_id", "created_at")),
+        ),
     ),
     CollectionSpec("planning_queue", indexes=(Index(("created_at",)),)),
-    CollectionSpec("order_requests", indexes=(Index(("account_id", "status")), Index(("plan_id",)), Index(("status",)))),
-    CollectionSpec("orders", indexes=(Index(("plan_id",)), Index(("account_id", "state")), Index(("account_id", "created_at")))),
+    CollectionSpec(
+        "order_requests", indexes=(Index(("account_id", "status")), Index(("plan_id",)), Index(("status",)))
+    ),
+    CollectionSpec(
+        "orders", indexes=(Index(("plan_id",)), Index(("account_id", "state")), Index(("account_id", "created_at")))
+    ),
     CollectionSpec("fills", indexes=(Index(("client_order_id",)), Index(("account_id", "at")))),
     CollectionSpec(
         "positions",
-        indexes=(Index(("plan_id",)), Index(("account_id", "status")), Index(("status",)), Index(("signal_id",)), Index(("account_id", "closed_at"))),
+        indexes=(
+            Index(("plan_id",)),
+            Index(("account_id", "status")),
+            Index(("status",)),
+            Index(("signal_id",)),
+            Index(("account_id", "closed_at")),
+        ),
     ),
     CollectionSpec("exit_rows", indexes=(Index(("monitor",)),)),
     CollectionSpec("advanced_orders", indexes=(Index(("account_id", "status")), Index(("status",)))),

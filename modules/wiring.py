@@ -7,9 +7,13 @@ runs its worker until it is told to stop.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from database import Bell, Store, StoreError
@@ -25,8 +29,11 @@ from modules.runtime.heartbeat import Heartbeat
 from modules.runtime.logs import log, set_up_logs
 from modules.runtime.process import Worker, live
 from modules.runtime.settings import Settings, ensure_data_dir, load_settings
+from modules.signals.intake import Intake
 from modules.trading.fill_model import FillModel, Slippage
 from modules.trading.risk import HardLimits
+
+_LONGEST_SOCKET = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,12 @@ class Core:
 
     @property
     def hub_path(self) -> Path:
-        return self.run_dir / "quotes.sock"
+        """The quote hub's socket; a data directory too deep for a socket's address gets a short one derived from it."""
+        path = (self.run_dir / "quotes.sock").resolve()
+        if len(str(path)) <= _LONGEST_SOCKET:
+            return path
+        digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"quotes-{digest}.sock"
 
 
 def open_core(settings: Settings | None = None) -> Core:
@@ -154,3 +166,18 @@ async def _pump(prices: QuoteClient, take: Callable[[Quote], None], wake: asynci
             except Exception as error:
                 logger.error("quote failed", symbol=quote.symbol, error=repr(error), exc_info=error)
                 wake.set()
+
+
+def make_intake(core: Core, board: QuoteBoard | None = None) -> Intake:
+    """The way in for messages, checking against listed symbols and, with a board, the newest prices."""
+
+    def price(symbol: str) -> Decimal | None:
+        quote = board.latest(symbol) if board is not None else None
+        return quote.last if quote is not None else None
+
+    return Intake(
+        core.store,
+        late_after=timedelta(seconds=core.settings.late_after_seconds),
+        listed=lambda symbol: core.instruments.find(symbol) is not None,
+        market_price=price,
+    )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tinydb import where
+
 from database import Store
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.ports import Exchange, OrderReport
@@ -63,6 +65,8 @@ class Executor:
         self._lanes: dict[str, Lane] = {}
         self._reconciled_ms = 0
         self._owner = False
+        self._traded: set[str] = set()
+        self._traded_as_of = -1
         self._log = log("executor")
 
     async def start(self) -> None:
@@ -137,8 +141,13 @@ class Executor:
         return sorted(waiting | unfinished)
 
     def _prices_needed(self) -> tuple[set[str], dict[str, Decimal]]:
+        """Symbols of plans that wait or trade, and of what rests or is held at the paper exchange."""
         references = self._parts.planner.references()
-        return self._parts.venue.symbols() | references.keys(), references
+        seq = self._store.journal.last_seq()
+        if seq != self._traded_as_of:
+            self._traded_as_of = seq
+            self._traded = {str(each["symbol"]) for each in self._store["plans"].search(where("status") == "open")}
+        return self._parts.venue.symbols() | self._traded | references.keys(), references
 
     def _lane(self, account_id: str) -> Lane:
         if account_id not in self._lanes:

@@ -41,7 +41,7 @@ def prepare(store: Store, settings: Settings, now: datetime) -> FirstStart:
         if not tx["accounts"].contains(key=f"paper-{OPERATOR}"):
             tx["accounts"].insert(to_document(paper_account(OPERATOR, settings, now)))
         for chat in _chats(settings):
-            if not tx["chats"].contains(key=chat["id"]):
+            if not tx["chats"].contains(key=str(chat["id"])):
                 tx["chats"].insert(chat)
     return FirstStart(settings.admin_email, token, fresh)
 

@@ -98,7 +98,9 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
 
     def compiled(plain: Callable[P, R]) -> Kernel[P, R]:
         with _own_locators():
-            made = numba.njit(cache=True, parallel=parallel, fastmath=False, error_model="numpy", nogil=True, forceinline=inline)(plain)
+            made = numba.njit(
+                cache=True, parallel=parallel, fastmath=False, error_model="numpy", nogil=True, forceinline=inline
+            )(plain)
         return cast("Kernel[P, R]", made)
 
     return compiled if function is None else compiled(function)

@@ -24,7 +24,8 @@ _LOG = structlog.get_logger(__name__)
 _PAGE = 50
 _CHUNK = 100
 _REQUEST_SECONDS = 30.0
-_REMEMBERED = 200
+_REQUESTS_AT_ONCE = 3
+_REMEMBERED = 100
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 # A post found by looking rather than pushed counts as live while it is this young.
@@ -97,12 +98,32 @@ class ChannelLost(Exception):
     """The account's address of the channel is no longer valid."""
 
 
+class History:
+    """Asks Telegram for posts: few requests at once, each bounded in time."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._gate = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+
+    async def newest(self, channel: KnownChannel, limit: int) -> list[Any]:
+        """The channel's end, oldest first."""
+        return list(reversed(await self._ask(channel, limit=limit)))
+
+    async def after(self, channel: KnownChannel, number: int) -> list[Any]:
+        """The posts that follow a number, oldest first."""
+        return list(await self._ask(channel, limit=_CHUNK, min_id=number, reverse=True))
+
+    async def _ask(self, channel: KnownChannel, **what: Any) -> Any:
+        async with self._gate, asyncio.timeout(_REQUEST_SECONDS):
+            return await self._client.get_messages(channel.peer(), **what)
+
+
 class ChannelLane:
     """Works through one channel. `events` is filled from outside; `run` ends only by an error or cancellation."""
 
     def __init__(
         self,
-        client: Any,
+        history: History,
         channel: KnownChannel,
         memory: LaneMemory,
         health: LaneHealth,
@@ -116,7 +137,7 @@ class ChannelLane:
         self.health = health
         self.events: asyncio.Queue[New | Edited | Deleted] = asyncio.Queue()
         self.flooded_until: float | None = None
-        self._client = client
+        self._history = history
         self._hooks = hooks
         self._save = save
         self._clock = clock
@@ -172,7 +193,7 @@ class ChannelLane:
             return False
         self._look_at = now + self._look_every
         try:
-            page = list(reversed(await self._ask(limit=_PAGE)))
+            page = await self._history.newest(self.channel, _PAGE)
             if self.memory.last_id is None:
                 self._begin_after(page)
             await self._compare(page, self.memory.last_id or 0)
@@ -196,23 +217,18 @@ class ChannelLane:
         """Take the posts after the last one, oldest first: from the page when it reaches back that far."""
         last = self.memory.last_id or 0
         reaches_back = len(page) < _PAGE or page[0].id <= last + 1
-        chunk = [message for message in page if message.id > last] if reaches_back else await self._ask(after=last)
+        chunk = (
+            [message for message in page if message.id > last]
+            if reaches_back
+            else await self._history.after(self.channel, last)
+        )
         while chunk:
             for message in chunk:
                 if before is not None and message.id >= before:
                     return
                 old = (self._clock.now() - message.date).total_seconds() > _FRESH_SECONDS
                 await self._take(message, backlog=backlog or old, moves_on=True)
-            chunk = [] if reaches_back else await self._ask(after=chunk[-1].id)
-
-    async def _ask(self, *, limit: int = _CHUNK, after: int | None = None) -> list[Any]:
-        """The newest posts, newest first; or those after a number, oldest first."""
-        async with asyncio.timeout(_REQUEST_SECONDS):
-            if after is None:
-                found = await self._client.get_messages(self.channel.peer(), limit=limit)
-            else:
-                found = await self._client.get_messages(self.channel.peer(), limit=limit, min_id=after, reverse=True)
-        return list(found)
+            chunk = [] if reaches_back else await self._history.after(self.channel, chunk[-1].id)
 
     def _begin_after(self, page: list[Any]) -> None:
         """The very first look: what was posted before we began is history and is not taken."""
@@ -243,9 +259,7 @@ class ChannelLane:
                 self._move_on(message.id)
                 self._save()
             return
-        if self._wanted(message):
-            await self._deliver(message, 0, backlog)
-            self.health.last_message_at = message.date
+        await self._deliver(message, 0, backlog)
         self.memory.note(message.id, 0, _text(message))
         if moves_on:
             self._move_on(message.id)
@@ -259,8 +273,7 @@ class ChannelLane:
         if known is not None and known[1] == fingerprint(_text(message)):
             return
         edits = (known[0] if known else 0) + 1
-        if self._wanted(message):
-            await self._deliver(message, edits, backlog=False)
+        await self._deliver(message, edits, backlog=False)
         self.memory.note(message.id, edits, _text(message))
         self._save()
 
@@ -302,7 +315,16 @@ class ChannelLane:
         return is_own is None or not is_own(self.channel.chat_id, message.id, message.sender_id)
 
     async def _deliver(self, message: Any, edits: int, backlog: bool) -> None:
-        post = SourceMessage(
+        async def hand_over() -> None:
+            if self._wanted(message):
+                await self._hooks.on_message(self._source_message(message, edits, backlog))
+                if not edits:
+                    self.health.last_message_at = message.date
+
+        await self._until_taken(hand_over)
+
+    def _source_message(self, message: Any, edits: int, backlog: bool) -> SourceMessage:
+        return SourceMessage(
             source=self._source,
             message_id=str(message.id),
             text=_text(message),
@@ -312,7 +334,6 @@ class ChannelLane:
             edited=edits,
             backlog=backlog,
         )
-        await self._until_taken(lambda: self._hooks.on_message(post))
 
 
 def fingerprint(text: str) -> str:

@@ -33,6 +33,7 @@ from modules.connections.telegram_lane import (
     ChannelLost,
     Deleted,
     Edited,
+    History,
     LaneHealth,
     LaneMemory,
     New,
@@ -249,11 +250,12 @@ class ChannelReader:
 
     async def _follow_all(self, client: Any, group: asyncio.TaskGroup) -> None:
         """Start a lane for every channel that is known, and look the others up now and then."""
+        history = History(client)
         while True:
             for key in self._wanted:
                 known = self._known.get(key)
                 if known is not None and known.chat_id not in self._lanes:
-                    self._start_lane(client, key, known, group)
+                    self._start_lane(history, key, known, group)
             missing = [key for key in self._wanted if key not in self._known]
             wait = self._pace.search_again
             if missing:
@@ -295,9 +297,9 @@ class ChannelReader:
         self._save()
         _LOG.info("telegram channel found", channel=key, chat=found.chat_id, title=found.title)
 
-    def _start_lane(self, client: Any, key: str, known: KnownChannel, group: asyncio.TaskGroup) -> None:
+    def _start_lane(self, history: History, key: str, known: KnownChannel, group: asyncio.TaskGroup) -> None:
         lane = ChannelLane(
-            client,
+            history,
             known,
             self._memories.setdefault(known.chat_id, LaneMemory()),
             self._health.setdefault(known.chat_id, LaneHealth()),

@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """Address of the store; by default one SQLite file in the data directory."""
-        return self.database_url or f"sqlite://{(self.data_dir / 'verzek.db').resolve()}"
+        return self.database_url or f"sqlite:///{(self.data_dir / 'verzek.db').resolve()}"
 
     @property
     def kill_file(self) -> Path:

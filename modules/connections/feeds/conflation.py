@@ -90,6 +90,7 @@ class Conflator:
         self._on_candle = on_candle
         self._on_incomplete = on_incomplete
         self._tapes: dict[str, SymbolTape] = {}
+        self._newest: dict[str, tuple[int, float]] = {}
         self._dirty: list[SymbolTape] = []
         self._wake = asyncio.Event()
         self._closed = False
@@ -113,6 +114,7 @@ class Conflator:
         if (tape := self._tapes.pop(symbol, None)) is not None and tape in self._dirty:
             self._dirty.remove(tape)
         self.closes.pop(symbol, None)
+        self._newest.pop(symbol, None)
 
     def changed(self, tape: SymbolTape, delay: float) -> None:
         """A tape has news; its quote is due one interval after the last, or after `delay` where that is later."""
@@ -143,10 +145,18 @@ class Conflator:
         return quotes
 
     def close_candles(self) -> None:
-        """Hand over every candle whose minute has certainly ended."""
-        now_ms = self.now_ms()
+        """Hand over every candle whose minute has certainly ended.
+
+        Exchange time is the newest trade's, or what it must be by now if nothing was traded since: our own clock may be
+        wrong and the trades may be recorded ones.
+        """
+        now = self._clock.monotonic()
         for tape in list(self._tapes.values()):
-            for candle in tape.close_minutes(max(tape.newest_ms - self._grace_ms, now_ms - 3 * self._grace_ms)):
+            newest, noticed = self._newest.get(tape.symbol, (0, now))
+            if tape.newest_ms != newest:
+                newest, noticed = self._newest[tape.symbol] = (tape.newest_ms, now)
+            still_for_ms = round((now - noticed) * 1000)
+            for candle in tape.close_minutes(newest + max(-self._grace_ms, still_for_ms - 3 * self._grace_ms)):
                 if self._on_candle is not None:
                     self._on_candle(candle)
 

@@ -6,6 +6,7 @@ candle of its minute, so the work per trade is a handful of comparisons and noth
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
@@ -17,6 +18,18 @@ _FOLD_EVERY = 4096
 _INFINITY = float("inf")
 #: (exchange time, trade number): orders trades of one symbol.
 _Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMinute:
+    """A one-minute candle as an exchange recorded it; `open_ms` is its open time."""
+
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: Decimal
 
 
 class TapeOwner(Protocol):
@@ -157,10 +170,28 @@ class SymbolTape:
             self.last, self.time_ms = price, time_ms
             self.touch()
 
-    def widen(self, high: float, low: float, volume: Decimal = ZERO) -> None:
-        """Range and volume of trades that were missed and are known only by their candle."""
-        self._into_quote(high, high, low, volume, 0)
-        self.touch()
+    def adopt(self, candle: KnownMinute, gap_from_ms: int, closed: bool) -> None:
+        """What a recorded candle tells of trades that were missed since `gap_from_ms`, and only that.
+
+        A minute that began inside the gap was never told of, so its whole range is news. Of the minute in which the gap
+        began only what goes beyond our own range is, and only if we saw that minute from its start. The volume is what
+        exceeds ours, once the minute is `closed`.
+        """
+        self._fold(self._c_number)
+        ours = self.minutes.get(candle.open_ms)
+        if candle.open_ms <= gap_from_ms and (ours is None or not ours.whole):
+            return
+        more = max(candle.volume - (ours.volume if ours else ZERO), ZERO) if closed else ZERO
+        high, low = candle.high, candle.low
+        if ours is not None and candle.open_ms <= gap_from_ms:
+            high = high if high > ours.high else 0.0
+            low = low if low < ours.low else 0.0
+            if not high and not low and not more:
+                return
+            high, low = high or low or self.last, low or high or self.last
+        if 0.0 < low <= high:
+            self._into_quote(high, high, low, more, 0)
+            self.touch()
 
     def broken(self, from_ms: int, until_ms: int) -> None:
         """Trades between these times are missing for good: the minutes they touch are not whole."""

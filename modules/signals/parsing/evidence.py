@@ -17,6 +17,7 @@ from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
 
 _MANY_SYMBOLS = 4
+_ENDS = ("close", "stop_hit")
 _SURE_SYMBOL = 5
 _PAIR = 9
 _PROSE = 25
@@ -99,7 +100,7 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
         if (
             header
             and update.what is not None
-            and (update.strength >= 3 or (paid and update.what == "close"))
+            and (update.strength >= 3 or (paid and update.what in _ENDS))
             and (paid or first_price is None or not draft.stop or update.what == "move_stop")
         ):
             return Evidence(Kind.UPDATE, 0.8, f"opens with news of an older signal: {update.what}", update)
