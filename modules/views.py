@@ -135,6 +135,15 @@ class Views:
         """The accounts of a user."""
         return [from_document(Account, each) for each in self._store["accounts"].search(where("user_id") == user_id)]
 
+    def balance(self, account: Account, prices: Mapping[str, Decimal]) -> dict[str, str]:
+        """A paper account's wallet, what open positions make at `prices`, and both together."""
+        document = self._store["paper_accounts"].get(key=account.id)
+        wallet = Decimal(document["wallet"]) if document else account.starting_balance
+        mine = (where("account_id") == account.id) & (where("status") == PositionStatus.OPEN.value)
+        held = [from_document(Position, each) for each in self._store["positions"].search(mine)]
+        made = sum((each.unrealised_pnl(prices[each.symbol]) for each in held if each.symbol in prices), ZERO)
+        return {"wallet": _rounded(wallet), "unrealised": _rounded(made), "equity": _rounded(wallet + made)}
+
     def pnl(self, account_id: str, since: datetime) -> dict[str, Any]:
         """What the account's closed trades made since then."""
         mine = (where("account_id") == account_id) & (where("closed_at") >= ms_from_utc(since))

@@ -17,6 +17,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from database import Bell, Store, StoreError
+from modules.analysis.candles import Candles
+from modules.candles.store import CandleStore
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.connections.instrument_catalogue import InstrumentCatalogue
 from modules.connections.paper_exchange import PaperExchange
@@ -108,6 +110,10 @@ class Place:
         """A listener on the price process's hub; it connects by itself, for ever."""
         return QuoteClient(self.core.hub_path, self.core.clock)
 
+    def recent_candles(self, symbol: str) -> Candles | None:
+        """The newest candles that this machine keeps of a symbol, the finest timeframe first; None where there are none."""
+        return recent_candles(self.core.settings.data_dir / "candles", symbol)
+
     async def live(
         self,
         worker: Worker,
@@ -181,3 +187,16 @@ def make_intake(core: Core, board: QuoteBoard | None = None) -> Intake:
         listed=lambda symbol: core.instruments.find(symbol) is not None,
         market_price=price,
     )
+
+
+def recent_candles(folder: Path, symbol: str) -> Candles | None:
+    """The last day or so of a symbol's candles in the candle store, for pictures."""
+    if not folder.is_dir():
+        return None
+    store = CandleStore(folder)
+    kept = sorted((name for name in store.names() if name.symbol == symbol), key=lambda name: name.timeframe_ms)
+    for name in kept:
+        last = store.last_ms(name)
+        if last is not None:
+            return store.read(name, start_ms=last - 120 * name.timeframe_ms)
+    return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints
 
 from modules.analysis.indicators.inputs import COLUMNS, checked_columns
@@ -41,16 +42,13 @@ class Parameter:
 
     def checked(self, what: str, value: object) -> float:
         """The value in its own type. Raises ValueError naming the indicator and the setting."""
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or (self.whole and not float(value).is_integer())
-        ):
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+        if number is None or (self.whole and not number.is_integer()):
             kind = "a whole number" if self.whole else "a number"
             raise ValueError(f"{what}: {self.name} must be {kind}, got {value!r}")
-        if not self.low <= value <= self.high:
+        if not self.low <= number <= self.high:
             raise ValueError(f"{what}: {self.name} must be between {self.low:g} and {self.high:g}, got {value}")
-        return int(value) if self.whole else float(value)
+        return int(number) if self.whole else number
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,124 @@
+"""The local chat in a terminal: commands as in Telegram, any other text is a message of the source `local:operator`.
+
+Notices of all local rooms appear as they come. Buttons are shown with numbers; writing `!1` presses the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import select
+import sys
+from html import unescape
+from typing import Any
+
+from bots.chat import Answer, Button, Person, Role, Rooms
+from bots.commands import TABLE
+from modules.accounts.first_start import OPERATOR, prepare
+from modules.domain.errors import InvalidInput
+from modules.domain.signals import SourceMessage
+from modules.notices.local_channel import messages_after
+from modules.views import Views
+from modules.wiring import Core, make_intake
+
+_ROOMS = {"local:vip": "VIP", "local:trial": "trial", f"local:{OPERATOR}": "you"}
+_TAGS = re.compile(r"</?[a-z]+>")
+SOURCE = "local:operator"
+
+
+class Terminal:
+    """One conversation. `lines` are what is to be printed."""
+
+    def __init__(self, core: Core, board: Any, *, feed: Any = lambda: None) -> None:
+        prepare(core.store, core.settings, core.clock.now())
+        self._core = core
+        self._person = Person(OPERATOR, f"local:{OPERATOR}", Role.OPERATOR)
+        views = Views(core.store, core.run_dir)
+        self._rooms = Rooms(core.store, views, core.clock, board, core.settings, make_intake(core, board), feed=feed)
+        self._seen = dict.fromkeys(_ROOMS, 0)
+        self._buttons: list[Button] = []
+
+    async def hear(self, line: str) -> str:
+        """What is answered to one line."""
+        text = line.strip()
+        if not text:
+            return ""
+        if text.startswith("!"):
+            return await self.hear(self._pressed(text[1:]))
+        if text.startswith("/"):
+            return self._shown(await TABLE.handle(self._person, text, self._rooms))
+        return self._taken(text)
+
+    def news(self, *, everything: bool = False) -> str:
+        """Messages that came into the rooms since the last look; at first only the newest three of each."""
+        lines = []
+        for chat, name in _ROOMS.items():
+            found = messages_after(self._core.store, chat, self._seen[chat], limit=1000)
+            if not everything and self._seen[chat] == 0:
+                found = found[-3:]
+            for message in found:
+                self._seen[chat] = message["number"]
+                reply = f" (re {message['reply_to']})" if message["reply_to"] else ""
+                lines.append(f"[{name} {message['number']}{reply}] {plain_text(message['text'])}")
+        return "\n".join(lines)
+
+    def _taken(self, text: str) -> str:
+        now = self._core.clock.now()
+        message = SourceMessage(SOURCE, f"t{int(now.timestamp() * 1000)}", text, now, now)
+        try:
+            taken = self._rooms.intake.take(message)
+        except InvalidInput as wrong:
+            return wrong.message
+        return f"→ {taken.kind.value}: {taken.reason}" + (f" [{taken.signal_id}]" if taken.signal_id else "")
+
+    def _pressed(self, text: str) -> str:
+        number = int(text) if text.isdigit() else 0
+        if not 1 <= number <= len(self._buttons):
+            return "/help"
+        return self._buttons[number - 1].command
+
+    def _shown(self, answer: Answer) -> str:
+        self._buttons = [button for row in answer.buttons for button in row] or self._buttons
+        lines = [plain_text(answer.text)]
+        if answer.buttons:
+            lines.append("  ".join(f"!{number} {button.label}" for number, button in enumerate(self._buttons, start=1)))
+        return "\n".join(lines)
+
+
+def plain_text(html: str) -> str:
+    """Telegram's HTML as text."""
+    return unescape(_TAGS.sub("", html))
+
+
+def converse(core: Core) -> None:
+    """Runs until end of input or Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_converse(core))
+
+
+async def _converse(core: Core) -> None:
+    from modules.connections.feeds.hub_client import QuoteClient
+
+    prices = QuoteClient(core.hub_path, core.clock)
+    await prices.start()
+    terminal = Terminal(core, prices)
+    print("Commands start with / (try /help); anything else is taken in as a channel's message. Ctrl-D ends.")
+    try:
+        while True:
+            if news := terminal.news():
+                print(news)
+            line = await _line()
+            if line is None:
+                continue
+            if line == "":
+                break
+            print(await terminal.hear(line))
+    finally:
+        await prices.close()
+
+
+async def _line() -> str | None:
+    """A line of standard input; None when none came within half a second, "" at its end."""
+    ready, _, _ = await asyncio.to_thread(select.select, [sys.stdin], [], [], 0.5)
+    return sys.stdin.readline() if ready else None

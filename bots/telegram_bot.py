@@ -1,0 +1,237 @@
+"""The broadcast process: writes the outbox, delivers it to the local rooms and to Telegram, and hears the bot's chats.
+
+Without a token it says once what it lacks and serves the local chat alone. With one it is the token's only consumer, by
+lease. A chat's messages go out in order, one at a time; a chat that must wait delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bots.chat import Rooms
+from bots.commands import TABLE
+from bots.telegram_inbox import TelegramInbox
+from modules.connections.feeds.hub_client import QuoteClient
+from modules.connections.telegram_bot_api import BotSender, Delivered, Outgoing
+from modules.connections.telegram_inputs import ChatInput
+from modules.connections.telegram_updates import BotReceiver, TokenInUse, WebhookSettings
+from modules.domain.errors import OutcomeUnknown, Unavailable
+from modules.domain.events import EventKind
+from modules.domain.signals import Signal
+from modules.leaseholder import LeaseHolder
+from modules.notices.charts import signal_chart
+from modules.notices.local_channel import deliver_local
+from modules.notices.outbox import Outbox, begin, delivered, due_deliveries, first_post, postpone, say, undeliverable
+from modules.records import from_document
+from modules.runtime.logs import log
+from modules.runtime.process import run
+from modules.views import Views
+from modules.wiring import Core, make_intake, serve
+
+PREFIX = "telegram:"
+
+
+class Broadcast:
+    """The process's worker."""
+
+    name = "broadcast"
+
+    def __init__(self, core: Core, rooms: Rooms, prices: QuoteClient) -> None:
+        self.wake = asyncio.Event()
+        self._core = core
+        self._rooms = rooms
+        self._prices = prices
+        self._outbox = Outbox(core.store)
+        self._log = log("broadcast")
+        self._telegram = (
+            TelegramSide(core, rooms, self.wake) if core.settings.telegram_bot_token.get_secret_value() else None
+        )
+
+    async def start(self) -> None:
+        """Says once what is missing."""
+        if self._telegram is None:
+            self._log.info("no TELEGRAM_BOT_TOKEN: posts and notices go to the local chat (`cli.py chat`)")
+
+    async def turn(self, now: datetime) -> bool:
+        """Writes what happened since into the outbox and delivers what is due."""
+        open_positions = self._rooms.views.positions("open", limit=500).rows
+        self._prices.want({row["symbol"] for row in open_positions})  # for the answers that show what is open
+        more = self._outbox.turn(now)
+        deliver_local(self._core.store, now)
+        if self._telegram is not None:
+            await self._telegram.turn(now)
+        return more > 0
+
+    async def stop(self) -> None:
+        """Lets what is being sent finish."""
+        if self._telegram is not None:
+            await self._telegram.stop()
+
+    def status(self) -> tuple[str, str]:
+        """Up; the detail says what is missing or wrong."""
+        if self._telegram is None:
+            return "up", "local chat only: no TELEGRAM_BOT_TOKEN"
+        return "up", self._telegram.trouble
+
+
+class TelegramSide:
+    """Sending and receiving with one bot token, by lease."""
+
+    def __init__(self, core: Core, rooms: Rooms, wake: asyncio.Event) -> None:
+        settings = core.settings
+        self._core = core
+        self._rooms = rooms
+        self._wake = wake
+        self._token = settings.telegram_bot_token.get_secret_value()
+        digest = hashlib.sha256(self._token.encode()).hexdigest()[:16]
+        self._lease = LeaseHolder(core.store, f"bot:{digest}")
+        self._inbox = TelegramInbox(
+            TABLE,
+            rooms,
+            sources=frozenset(settings.telegram_channels),
+            operators=frozenset(settings.telegram_operators),
+        )
+        self._sender: BotSender | None = None
+        self._receiving: asyncio.Task[None] | None = None
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._log = log("telegram")
+        self.trouble = "connecting to Telegram"
+
+    async def turn(self, now: datetime) -> None:
+        """Holds the lease, keeps the receiver alive, and begins to send the next row of every free chat."""
+        if not self._lease.hold(now):
+            self.trouble = f"the bot token is used by {self._lease.owner(now)}"
+            return
+        if self._sender is None and not await self._connect():
+            return
+        if self._receiving is None or self._receiving.done():
+            self._receiving = asyncio.create_task(self._receive(), name="telegram receiver")
+        self._sending = {chat: task for chat, task in self._sending.items() if not task.done()}
+        for row in due_deliveries(self._core.store, PREFIX, now):
+            if row["chat"] not in self._sending:
+                self._sending[row["chat"]] = asyncio.create_task(self._deliver(row), name=f"deliver {row['chat']}")
+
+    async def stop(self) -> None:
+        """Ends receiving, waits for what is under way, gives the lease back."""
+        if self._receiving is not None:
+            self._receiving.cancel()
+            await asyncio.gather(self._receiving, return_exceptions=True)
+        if self._sending:
+            await asyncio.wait(self._sending.values(), timeout=3)
+        if self._sender is not None:
+            await self._sender.close()
+        self._lease.release()
+
+    async def _connect(self) -> bool:
+        sender = BotSender(self._token, self._core.clock, base_url=self._core.settings.telegram_bot_api)
+        try:
+            await sender.start()
+            me = await sender.me()
+            await sender.set_commands([(each.name, each.help) for each in TABLE.commands])
+        except (Unavailable, OutcomeUnknown) as silence:
+            self.trouble = f"Telegram does not answer: {silence.message}"
+            await sender.close()
+            return False
+        self._sender = sender
+        self.trouble = f"@{me.username}"
+        self._log.info("telegram bot connected", bot=me.username)
+        return True
+
+    async def _receive(self) -> None:
+        settings = self._core.settings
+        webhook = None
+        if settings.telegram_webhook_url:
+            secret = settings.telegram_webhook_secret.get_secret_value()
+            webhook = WebhookSettings(settings.telegram_webhook_url, secret, port=settings.telegram_webhook_port)
+        receiver = BotReceiver(self._token, settings.telegram_bot_api, self._on_update, webhook, clock=self._core.clock)
+        try:
+            await receiver.run()
+        except TokenInUse as conflict:
+            self.trouble = conflict.message
+            self._log.warning("the bot token is polled elsewhere", reason=conflict.message)
+            await asyncio.sleep(5)
+        except Unavailable as silence:
+            self._log.warning("receiving stopped, will begin again", reason=silence.message)
+            await asyncio.sleep(1)
+
+    async def _on_update(self, update: ChatInput) -> None:
+        answer = await self._inbox.handle(update)
+        if update.callback_id and self._sender is not None:
+            await self._sender.answer_callback(update.callback_id)
+        if answer is not None and self._sender is not None:
+            try:
+                await self._sender.send(answer)
+            except OutcomeUnknown as silence:
+                self._log.warning("an answer may not have arrived", chat=answer.chat_id, reason=silence.message)
+        self._wake.set()
+
+    async def _deliver(self, row: Mapping[str, Any]) -> None:
+        """One row of one chat. Marked before it is sent; sent again only when it certainly or possibly did not arrive."""
+        assert self._sender is not None
+        store, clock = self._core.store, self._core.clock
+        message = await self._message(row)
+        begin(store, row)
+        try:
+            result = await self._sender.send(message)
+        except Unavailable as later:
+            wait = later.retry_after_seconds or min(2.0 ** min(int(row["attempts"]), 6), 60.0)
+            postpone(store, row, wait, later.message, clock.now())
+            return
+        except OutcomeUnknown as silence:
+            postpone(store, row, 2.0, silence.message, clock.now())
+            return
+        if isinstance(result, Delivered):
+            with store.transaction() as tx:
+                delivered(tx, row, str(result.message_id), clock.now())
+                if result.rest is not None:
+                    say(tx, row["chat"], result.rest.text, f"rest:{row['id']}", clock.now(), signal_id=row["signal_id"])
+        else:
+            self._log.warning("undeliverable", chat=row["chat"], reason=result.reason, detail=result.detail)
+            undeliverable(store, row, f"{result.reason}: {result.detail}", blocked=result.reason != "bad_request")
+        self._wake.set()
+
+    async def _message(self, row: Mapping[str, Any]) -> Outgoing:
+        chat = str(row["chat"]).removeprefix(PREFIX)
+        reply = first_post(self._core.store, row["chat"], row["signal_id"])
+        picture = None
+        if row["kind"] == EventKind.SIGNAL_RECEIVED.value:
+            document = self._core.store["signals"].get(key=row["signal_id"])
+            if document is not None:
+                signal = from_document(Signal, document)
+                picture = await asyncio.to_thread(signal_chart, signal, self._rooms.candles(signal.symbol))
+        chat_id: int | str = int(chat) if chat.lstrip("-").isdigit() else chat
+        return Outgoing(chat_id, row["text"], reply_to=int(reply) if reply else None, picture=picture)
+
+
+async def main(stopping: asyncio.Event) -> None:
+    """The life of this process."""
+    async with serve("broadcast") as place:
+        core, prices = place.core, place.quote_client()
+        views = Views(core.store, core.run_dir)
+        rooms = Rooms(
+            store=core.store,
+            views=views,
+            clock=core.clock,
+            board=prices,
+            settings=core.settings,
+            intake=make_intake(core, prices),
+            candles=place.recent_candles,
+            feed=lambda: feed_of(prices),
+        )
+        await place.live(Broadcast(core, rooms, prices), stopping, quotes=lambda _quote: None, prices=prices)
+
+
+def feed_of(prices: QuoteClient) -> dict[str, Any] | None:
+    """What the price hub last said, None while it is silent."""
+    status, age = prices.status, prices.message_age()
+    if status is None or age is None or age > 5 or not prices.connected:
+        return None
+    return {"source": status.source, "stale": False}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,79 @@
+"""Starts everything: checks the settings, prepares the store, supervises the processes of the Procfile until Ctrl-C.
+
+`make run` runs this. A second start continues where the first stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import signal
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from modules.accounts.first_start import FirstStart, prepare
+from modules.domain.errors import Misconfigured
+from modules.runtime.settings import EXIT_MISCONFIGURED, Settings, kept_secret, load_settings
+from modules.wiring import open_core
+from services.supervisor import Supervisor, read_procfile
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    """The exit code: 0 stopped in order, 1 something was given up, 78 a wrong setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--procfile", type=Path, default=HERE / "Procfile", help="which processes to run")
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings()
+        first, lock = _prepare(settings)
+    except Misconfigured as wrong:
+        for problem in wrong.problems:
+            print(f"wrong setting: {problem}", file=sys.stderr)
+        return EXIT_MISCONFIGURED
+    with lock:
+        _greet(settings, first, arguments.procfile)
+        return asyncio.run(_supervise(arguments.procfile, settings))
+
+
+def _prepare(settings: Settings) -> tuple[FirstStart, TextIO]:
+    """Store, keys and operator; and the lock that keeps a second start on the same data directory out."""
+    core = open_core(settings)
+    try:
+        lock = (core.run_dir / "supervisor.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise Misconfigured([f"DATA_DIR: {settings.data_dir} is in use by another start"]) from None
+        for name in ("secret_key", "master_key"):
+            kept_secret(settings, name)
+        return prepare(core.store, settings, core.clock.now()), lock
+    finally:
+        core.store.close()
+
+
+def _greet(settings: Settings, first: FirstStart, procfile: Path) -> None:
+    print(f"VerzekAutoTrader, {settings.trading} trading, data in {settings.data_dir}/")
+    for name, command in read_procfile(procfile.read_text(encoding="utf-8")):
+        print(f"  {name:<10} {' '.join(command)}")
+    print(f"API         http://{settings.host}:{settings.port}/api/health")
+    print(f"operator    {first.email}, bearer token in {settings.data_dir}/operator.token")
+    if first.fresh:
+        print(f"            {first.token}   (shown this once)")
+    print("chat        .venv/bin/python cli.py chat     stop: Ctrl-C", flush=True)
+
+
+async def _supervise(procfile: Path, settings: Settings) -> int:
+    supervisor = Supervisor(procfile, settings.data_dir / "run")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, supervisor.stop)
+    return await supervisor.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
