@@ -83,7 +83,7 @@ class Bell:
         try:
             self._socket.setblocking(False)
             self._socket.bind(str(self._path))
-        except BaseException:
+        except OSError:
             self._socket.close()
             raise
 

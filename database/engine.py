@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Open a writing transaction of the calling thread; `durable` commits only once the disk has it."""
 
     def commit(self) -> None:
-        """Make the transaction visible to all, or raise and undo it."""
+        """Make the transaction visible to all, or raise and leave it open."""
 
     def rollback(self) -> None:
         """Undo the transaction, if one is open."""

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,14 @@ class _Connection(sqlite3.Connection):
     """A connection that can be referred to weakly, so that a finished thread's connection goes with the thread."""
 
 
+class _PerThread(threading.local):
+    """What each thread has of its own."""
+
+    connection: _Connection | None = None
+    begun = False  # a transaction was opened and neither committed nor rolled back
+    durable = False  # the connection is set to wait for the disk at the next commit
+
+
 class SqliteEngine:
     """The calls of `database.engine.Engine` on one SQLite file."""
 
@@ -47,17 +55,16 @@ class SqliteEngine:
         self.path = path
         self._sync = sync
         self._timeout = timeout_seconds
-        self._local = threading.local()
+        self._local = _PerThread()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
         probe(path, known_version)
         _engines.add(self)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._prepare()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     # --- statements
 
@@ -100,8 +107,11 @@ class SqliteEngine:
     @property
     def in_transaction(self) -> bool:
         """Whether the calling thread has a transaction open."""
-        connection: _Connection | None = getattr(self._local, "connection", None)
-        return connection is not None and (self._local.begun or connection.in_transaction)
+        return self._local.begun or self._still_open()
+
+    def _still_open(self) -> bool:
+        connection = self._local.connection
+        return connection is not None and connection.in_transaction
 
     def begin(self, *, durable: bool = False) -> None:
         """Open a writing transaction; waits for other writers up to the time-out, then raises StoreBusy."""
@@ -110,27 +120,22 @@ class SqliteEngine:
             self._local.durable = True
         try:
             self.run("BEGIN IMMEDIATE")
-        except BaseException:
-            self._relax()
-            raise
-        self._local.begun = True
+            self._local.begun = True
+        finally:
+            if not self._local.begun:
+                self._relax()
 
     def commit(self) -> None:
-        """Make the transaction visible to all; when that fails it is undone and the reason raised."""
-        try:
-            self.run("COMMIT")
-        except BaseException:
-            self.rollback()
-            raise
+        """Make the transaction visible to all; when that fails it is still open and the reason raised."""
+        self.run("COMMIT")
         self._local.begun = False
         self._relax()
 
     def rollback(self) -> None:
-        """Undo the transaction. SQLite has already done so after some failures (disk full)."""
+        """Undo the transaction if one is open. SQLite has already done so after some failures (disk full)."""
         self._local.begun = False
-        connection = self._connection()
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        if self._still_open():
+            self.run("ROLLBACK")
         self._relax()
 
     def _relax(self) -> None:
@@ -158,20 +163,20 @@ class SqliteEngine:
             self.begin()
             try:
                 yield
-            except BaseException:
+                self.commit()
+            finally:
                 self.rollback()
-                raise
-            self.commit()
             return
         self.run("SAVEPOINT part")
+        kept = False
         try:
             yield
-        except BaseException:
-            if self._local.connection.in_transaction:  # a full disk may have undone all of it already
-                self.run("ROLLBACK TO part")
+            kept = True
+        finally:
+            if self._still_open():  # else a full disk has undone all of it already
+                if not kept:
+                    self.run("ROLLBACK TO part")
                 self.run("RELEASE part")
-            raise
-        self.run("RELEASE part")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -188,11 +193,12 @@ class SqliteEngine:
     # --- connections
 
     def _connection(self) -> _Connection:
-        try:
-            connection: _Connection = self._local.connection
-        except AttributeError:
+        connection = self._local.connection
+        if connection is None:
             return self._connect()
-        if self._local.begun and not connection.in_transaction:
+        if (
+            self._local.begun and not connection.in_transaction
+        ):  # never let the rest of a transaction through one by one
             raise StoreError(f"{self.path}: the transaction was undone by the failure before")
         return connection
 
@@ -222,7 +228,6 @@ class SqliteEngine:
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
         self._local.connection = connection
-        self._local.durable = self._local.begun = False
         with self._lock:
             self._open.add(connection)
         return connection
@@ -248,7 +253,7 @@ class SqliteEngine:
         """Refresh the planner's statistics and close the connections of all threads of this process."""
         if self._closed:
             return
-        connection = getattr(self._local, "connection", None)
+        connection = self._local.connection
         if connection is not None and not connection.in_transaction:
             with suppress(sqlite3.Error):  # a favour to later queries, which must neither fail nor delay the close
                 connection.execute("PRAGMA busy_timeout=50")
@@ -258,13 +263,13 @@ class SqliteEngine:
         with self._lock:
             for each in list(self._open):
                 each.close()
-        self._local = threading.local()
+        self._local = _PerThread()
 
     def leave_to_parent(self) -> None:
         """In a forked child: forget the inherited connections without closing them, which would touch the parent's file."""
         _inherited.extend(self._open)
         self._open = weakref.WeakSet()
-        self._local = threading.local()
+        self._local = _PerThread()
         self._lock = threading.Lock()
 
 

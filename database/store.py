@@ -10,8 +10,8 @@ store["signals"].search(where("symbol") == "BTCUSDT")
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -49,13 +49,12 @@ def open_store(
     path = _path_of(url)
     engine = SqliteEngine(path, sync=sync, timeout_seconds=timeout_seconds, known_version=newest)
     store = Store(engine, specs, Doorbell(bells or Path(f"{path}-bells")))
-    try:
+    with ExitStack() as undo:
+        undo.callback(store.close)
         schema.create_tables(engine, specs)
         migrate(engine, migrations, store.transaction)
         schema.create_indexes(engine, specs)
-    except BaseException:
-        store.close()
-        raise
+        undo.pop_all()
     return store
 
 
@@ -108,12 +107,9 @@ class Store:
         tx = self._local.transaction = Transaction(self._engine, self.__getitem__)
         try:
             yield tx
-        except BaseException:
-            self._engine.rollback()
-            raise
-        else:
             self._engine.commit()
         finally:
+            self._engine.rollback()  # nothing is left to undo after a commit
             tx.end()
             self._local.transaction = None
         self._committed(tx)
@@ -150,14 +146,15 @@ class Store:
 
     @contextmanager
     def _joined(self, outer: Transaction, *, durable: bool) -> Iterator[None]:
-        waiting = len(outer.callbacks)
+        before, outer.callbacks = outer.callbacks, []
+        inner: list[Callable[[], object]] = []
         try:
             with self._engine.writing():
                 yield
-        except BaseException:
-            del outer.callbacks[waiting:]
-            raise
-        outer.flush_wanted = outer.flush_wanted or durable
+            inner = outer.callbacks
+            outer.flush_wanted = outer.flush_wanted or durable
+        finally:
+            outer.callbacks = before + inner
 
     def _committed(self, tx: Transaction) -> None:
         if tx.flush_wanted:

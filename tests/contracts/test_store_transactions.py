@@ -149,6 +149,14 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store["orders"].all()
+    with pytest.raises(StoreError, match="closed"), store.transaction():
+        pass
+    _in_thread(lambda: _expect_closed(store))
+
+
+def _expect_closed(store: Store) -> None:
+    with pytest.raises(StoreError, match="closed"), store.transaction(durable=True):
+        pass
 
 
 def test_the_journal_keeps_the_order_and_each_key_once(store: Store) -> None:
