@@ -62,11 +62,6 @@ class Sized:
     def total(self) -> Decimal:
         return sum(self.quantities, ZERO)
 
-    @property
-    def value(self) -> Decimal:
-        """Quote currency if every leg fills at its price."""
-        return sum((leg.price * part for leg, part in zip(self.legs, self.quantities, strict=True)), ZERO)
-
     def loss_at(self, stop: Decimal, fee: Decimal) -> Decimal:
         """Quote currency lost if every leg fills and the stop does too, `fee` (a fraction) paid both ways."""
         pairs = zip(self.legs, self.quantities, strict=True)

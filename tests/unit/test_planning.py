@@ -262,6 +262,7 @@ def test_dca_rungs_are_further_legs_within_the_same_risk() -> None:
         ({"targets": (D(59_000),)}, "target_wrong_side"),
         ({"targets": (D(60_000_000),)}, "absurd_price"),
         ({"stop_loss": D(100)}, "absurd_price"),
+        ({"entries": (D(95_000),), "targets": (D(99_000),)}, "absurd_price"),
         ({"hits": (SignalHit(1, D(61_000), NOW),)}, "target_passed"),
     ],
 )
