@@ -17,6 +17,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
+HERE = Path(__file__).resolve().parent
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -52,7 +53,8 @@ def rehearse(
     from modules.rehearsal.run import rehearse_files
 
     with _errors():
-        result = rehearse_files(messages, candles, settings, progress=sys.stderr.isatty())
+        with _progress() as told:
+            result = rehearse_files(messages, candles, settings, progress=told)
         if picture is not None:
             from modules.rehearsal.picture import draw
 
@@ -68,7 +70,7 @@ def demo(
     from modules.rehearsal.demo import run_demo
 
     with _errors():
-        print(run_demo(picture))
+        print(run_demo(picture, HERE.parent / "shared" / "data"))
 
 
 @app.command()
@@ -272,6 +274,20 @@ def _refuse_while_running(data_dir: Path) -> None:
     ]
     if alive:
         raise Conflict(f"these processes still run: {', '.join(alive)}; stop them first")
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rehearsing", total=1.0)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _read_text(file: Path | None) -> str:

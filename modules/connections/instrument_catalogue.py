@@ -1,7 +1,7 @@
 """Which symbols are listed and by which rules they trade: the exchange's own rules where they are known, else assumed ones.
 
 Known rules come from a JSON file in the data directory, written by `refresh` from the exchange's market list. Without it
-(no network, simulated or replayed prices) rules are assumed from the price: five significant digits for prices, lots of
+(no network, simulated or replayed prices) rules are assumed from the price: seven significant digits for prices, lots of
 about one thousandth of what 100 units of quote buy. Assumed rules serve paper trading only and say so.
 """
 
@@ -41,7 +41,7 @@ _ELSEWHERE = {
     "SPX500",
     "GER40",
 }
-_DIGITS = 5
+_DIGITS = 7
 CACHE_FILE = "instruments.json"
 
 
@@ -163,7 +163,7 @@ def _from_market(exchange: str, market: dict[str, Any]) -> Instrument | None:
 
 
 def _steps(price: Decimal | None) -> tuple[Decimal, Decimal]:
-    """Tick and lot for a price of this size: five significant digits, and a lot worth about a tenth of a unit of quote."""
+    """Tick and lot for a price of this size: seven significant digits, and a lot worth about a tenth of a unit of quote."""
     if price is None or price <= ZERO:
         return Decimal("0.00000001"), Decimal("0.00000001")
     tick = Decimal(1).scaleb(price.adjusted() - _DIGITS + 1)

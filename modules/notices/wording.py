@@ -27,6 +27,7 @@ _REASONS = {
     "close_by_source": "closed by the source",
     "cancel_by_source": "cancelled by the source",
     "target_before_entry": "a target was reached before the entry",
+    "stop_before_entry": "price was beyond the stop before the entry",
     "not_entered_in_time": "the entry was not reached in time",
     "liquidated": "liquidated",
     "source": "by the source",

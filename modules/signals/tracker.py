@@ -149,6 +149,9 @@ class SignalTracker:
                 self._end(signal, SignalStatus.CANCELLED, "target_before_entry", now)
                 return 1
             return 0
+        if signal.stop_loss is not None and (price - signal.stop_loss) * signal.side.sign <= ZERO:
+            self._end(signal, SignalStatus.CANCELLED, "stop_before_entry", now)
+            return 1
         at = utc_from_ms(quote.time_ms)
         active = replace(
             signal, status=SignalStatus.ACTIVE, entry_price=price, entered_at=at, best_price=price, worst_price=price

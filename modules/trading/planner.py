@@ -24,7 +24,7 @@ from modules.domain.orders import OrderRequest, OrderRole, RequestKind, RequestS
 from modules.domain.people import Account
 from modules.domain.plans import Plan, PlanStatus, plan_id
 from modules.domain.ports import Exchange, Instruments, QuoteBoard
-from modules.domain.signals import Signal
+from modules.domain.signals import Signal, SignalStatus
 from modules.journal import JournalConsumer, append
 from modules.records import from_document, to_document
 from modules.runtime.logs import log
@@ -59,7 +59,7 @@ class Planner:
         self._store = parts.store
         self._log = log("planner")
         self._waiting: dict[str, Decimal] = {}
-        kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED)
+        kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED, EventKind.SIGNAL_CLOSED)
         self._consumer = JournalConsumer(parts.store, "planner", self._handle, kinds)
 
     def read(self, now: datetime) -> int:
@@ -100,8 +100,19 @@ class Planner:
         signal = from_document(Signal, document)
         if entry.kind == EventKind.SIGNAL_RECEIVED.value:
             self._queue(tx, signal, now)
+        elif entry.kind == EventKind.SIGNAL_CLOSED.value:
+            self._call_off(tx, signal, entry, now)
         else:
             self._update(tx, signal, entry, now)
+
+    def _call_off(self, tx: Transaction, signal: Signal, entry: Entry, now: datetime) -> None:
+        """A signal that ended before its entry (a target came first, its time passed): entries that wait are taken back."""
+        if signal.status not in (SignalStatus.CANCELLED, SignalStatus.EXPIRED):
+            return
+        plans = tx["plans"].search((where("signal_id") == signal.id) & (where("status") == PlanStatus.OPEN.value))
+        for document in plans:
+            reason = f"signal {signal.status.value}: {(signal.reason or '').replace('_', ' ')}"
+            ask(self._store, tx, [_wish(from_document(Plan, document), entry, now, RequestKind.CANCEL_ENTRIES, reason)])
 
     def _queue(self, tx: Transaction, signal: Signal, now: datetime) -> None:
         for document in tx["accounts"].all():
@@ -225,28 +236,33 @@ def _reference(signal: Signal) -> Decimal:
 def _requests_for(plan: Plan, entry: Entry, now: datetime) -> list[OrderRequest]:
     """What the source's update asks of one plan."""
 
-    def wish(kind: RequestKind, reason: str, **fields: Any) -> OrderRequest:
-        return OrderRequest(
-            id=f"{plan.id}:source:{entry.seq}:{kind.value}",
-            account_id=plan.account_id,
-            plan_id=plan.id,
-            symbol=plan.symbol,
-            kind=kind,
-            created_at=now,
-            reason=reason,
-            role=OrderRole.CLOSE,
-            signal_id=plan.signal_id,
-            **fields,
-        )
-
     match entry.body["update"]:
         case "cancel" | "close" as what:
             reason = "cancelled by source" if what == "cancel" else "closed by source"
-            return [wish(RequestKind.CANCEL_ENTRIES, reason), wish(RequestKind.CLOSE, reason, share=ONE)]
+            return [
+                _wish(plan, entry, now, RequestKind.CANCEL_ENTRIES, reason),
+                _wish(plan, entry, now, RequestKind.CLOSE, reason, share=ONE),
+            ]
         case "partial_close":
             share = Decimal(entry.body["share"]) if entry.body.get("share") else HALF
-            return [wish(RequestKind.CLOSE, "partly closed by source", share=share)]
+            return [_wish(plan, entry, now, RequestKind.CLOSE, "partly closed by source", share=share)]
         case "move_stop":
             price = Decimal(entry.body["price"]) if entry.body.get("price") else None
-            return [wish(RequestKind.MOVE_STOP, "source", price=price)]
+            return [_wish(plan, entry, now, RequestKind.MOVE_STOP, "source", price=price)]
     return []
+
+
+def _wish(plan: Plan, entry: Entry, now: datetime, kind: RequestKind, reason: str, **fields: Any) -> OrderRequest:
+    """A request on a plan that an event asks for; its id is the event's, so reading it twice asks once."""
+    return OrderRequest(
+        id=f"{plan.id}:event:{entry.seq}:{kind.value}",
+        account_id=plan.account_id,
+        plan_id=plan.id,
+        symbol=plan.symbol,
+        kind=kind,
+        created_at=now,
+        reason=reason,
+        role=OrderRole.CLOSE,
+        signal_id=plan.signal_id,
+        **fields,
+    )
