@@ -5,7 +5,8 @@ secret, and can be told to limit, block, refuse, stall or hang up. It runs in a 
 or without a loop can use it: `with BotApi() as api: ... api.base_url`.
 
 By hand: `python -m tests.fakes.bot_api --port 8081 --state calls.json`; then POST a JSON body to `/control/update`
-(an update), `/control/fault` (the arguments of `BotApi.fail`) or `/control/hang-up`, and GET `/control/state`.
+(an update), `/control/say`, `/control/post` or `/control/fault` (the arguments of `say`, `channel_post`, `fail`), and
+GET `/control/state`.
 """
 
 from __future__ import annotations
@@ -316,7 +317,9 @@ class BotApi:
 
     def _save(self) -> None:
         if self._state:
-            self._state.write_text(json.dumps(self.snapshot(), indent=1, default=str), encoding="utf-8")
+            half = self._state.with_name(self._state.name + ".half")
+            half.write_text(json.dumps(self.snapshot(), indent=1, default=str), encoding="utf-8")
+            half.replace(self._state)
 
     async def _answer(self, call: Call) -> Any:
         if call.method == "getUpdates":
