@@ -143,7 +143,7 @@ class PositionMonitor:
             if level.hit_at is not None and not row["hit"][index] and not row["closed"]:
                 share = Decimal(repr(min(float(row["share"][index]), float(row["remaining"]))))
                 at = ms_from_utc(level.hit_at)
-                events += self.book.apply_fill(position.id, OrderRole.TARGET, share, at, level.number)
+                events += self.book.apply_fill(position.id, OrderRole.TARGET, share, at, index + 1)
         row = self.book.program(position.id)
         rebase(row, position, self._instrument(self._plans[position.id]))
         self.book.update(position.id, row)
