@@ -77,6 +77,9 @@ class _Cap:
     refusal: Refused
 
 
+_SHARE_STEP = Decimal("0.000000000001")
+
+
 def shares_for(count: int, weights: Sequence[Decimal]) -> tuple[Decimal, ...]:
     """`count` fractions that sum to one, by `weights`; even where there are none.
 
@@ -86,7 +89,8 @@ def shares_for(count: int, weights: Sequence[Decimal]) -> tuple[Decimal, ...]:
     if total <= ZERO:
         weights, total = (ONE,) * count, Decimal(count)
     fitted = [*weights[: count - 1], sum(weights[count - 1 :], ZERO)]
-    shares = [weight / total for weight in fitted] + [ZERO] * (count - len(fitted))
+    # Twelve places, so that sums of shares are exact whatever is joined later.
+    shares = [(weight / total).quantize(_SHARE_STEP) for weight in fitted] + [ZERO] * (count - len(fitted))
     last = max(index for index, share in enumerate(shares) if share > ZERO)
     shares[last] = max(ONE - sum(shares[:last], ZERO), ZERO)
     return tuple(shares)
