@@ -87,7 +87,8 @@ def _other_targets(groups: dict[str, list[Figure]], entry_kind: str) -> list[Fig
     for part in (p.LONG, p.SHORT):
         if entry_kind in (p.LONG, p.SHORT, p.ENTRY) and part != entry_kind and groups.get(part):
             return groups[part]
-    return []
+    bare = [f for f in groups.get("", []) if f.starts or f.counted] if entry_kind != "bare" else []
+    return bare if len(bare) > 1 else []
 
 
 def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
@@ -158,13 +159,14 @@ def order_of(reading: Reading, draft: Draft, text: str) -> Order:
     """Market where the text says so beside the entry or gives no price; a bare "price:" is the price of this moment."""
     if not draft.entries:
         return "market"
-    if any(_speaks_of_entry(token, reading, draft, text) for token in reading.limits[:_FEW]):
-        return "limit"
-    if draft.entry_kind == p.PRICE and not draft.targets and draft.stop is None:
-        return "market"
-    return (
-        "market" if any(_speaks_of_entry(token, reading, draft, text) for token in reading.market[:_FEW]) else "limit"
-    )
+    words = [(token.start, "limit") for token in reading.limits[:_FEW] if _speaks_of_entry(token, reading, draft, text)]
+    words += [
+        (token.start, "market") for token in reading.market[:_FEW] if _speaks_of_entry(token, reading, draft, text)
+    ]
+    if words:
+        return "market" if min(words)[1] == "market" else "limit"
+    receipt = draft.entry_kind == p.PRICE and not draft.targets and draft.stop is None
+    return "market" if receipt else "limit"
 
 
 def _speaks_of_entry(word: Token, reading: Reading, draft: Draft, text: str) -> bool:
@@ -225,7 +227,7 @@ def leverage_of(reading: Reading) -> tuple[Token | None, Decimal | None, Decimal
     values = [
         t
         for t in reading.multiples
-        if t.value is not None and 0 < t.value < _LARGEST_LEVERAGE and t.measure in (N.MULTIPLE, N.PRICE)
+        if t.value is not None and 1 <= t.value < _LARGEST_LEVERAGE and t.measure in (N.MULTIPLE, N.PRICE)
     ]
     if not values:
         return None, None, None

@@ -19,6 +19,7 @@ from modules.signals.parsing.updates import Update
 _MANY_SYMBOLS = 4
 _ENDS = ("close", "stop_hit")
 _SURE_SYMBOL = 5
+_COIN = 4
 _PAIR = 9
 _PROSE = 25
 _OPENING = 25
@@ -48,7 +49,7 @@ def weigh(
     refused = _other_business(reading, symbols)
     if refused is not None:
         return refused
-    named = symbol is not None and symbol.weight >= _SURE_SYMBOL
+    named = symbol is not None and symbol.weight >= _COIN
     if not named and (reading.questions or reading.parts[p.TALK]):
         return Evidence(Kind.NONE, 0.7, "talk about a trade, with no symbol named")
     told = _retold(reading, draft, updates)
@@ -69,6 +70,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
     if reading.parts[p.RESULT] and len(pairs) >= 2 and reading.percents >= 2:
         return Evidence(Kind.NONE, 0.85, "a list of past results")
+    if not symbols and (reading.parts[p.RESULT] or reading.parts[p.ADVERT] or reading.parts[p.PROMO] > 1):
+        return Evidence(Kind.NONE, 0.8, "names no symbol, and speaks of results or offers")
     return None
 
 

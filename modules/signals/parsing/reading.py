@@ -179,7 +179,7 @@ class Reader:
     def _maybe(self, at: int, token: Token) -> str:
         """A letter or preposition is a label only where a price follows at once, and nothing else is being labelled."""
         following = self._next_number(at + 1, signs_only=True)
-        if following is None or (self.part is not None and not self.got):
+        if following is None or (self.part in LABELS and not self.got):
             return p.FILLER
         label = token.label or ""
         direct = self.tokens[at + 1]
@@ -188,13 +188,13 @@ class Reader:
             return (
                 p.ENTRY
                 if (token.text.isupper() or marked or self.line_open)
-                and (self.part is None or self.part in _SIDES or marked)
+                and (self.part in (None, p.ENTRY) or self.part in _SIDES or marked)
                 else p.FILLER
             )
         if label == p.MAYBE_TARGET and token.low == "t":
             counted = (direct.type is T.NUMBER and direct.glued) or direct.type is T.MARK
             return p.TARGET if counted and self._next_number(at + 2, signs_only=True) is not None else p.FILLER
-        return _MAYBE[label] if direct.type is T.SIGN and direct.text in ":=" else p.FILLER
+        return _MAYBE[label] if direct.type is T.SIGN and direct.text in ":=-" else p.FILLER
 
     def _label(self, at: int, label: str) -> None:
         self.part = self.block = label
@@ -270,6 +270,7 @@ class Reader:
         if self.part == p.LEVERAGE or self._before_multiple(at):
             self.found.multiples.append(token)
             self.line_open = False
+            self._leave_leverage()
             return
         if self.joint.endswith("+") and self.got:
             self.found.distances += 1
@@ -299,8 +300,7 @@ class Reader:
     def _other_number(self, token: Token) -> None:
         if token.measure is N.MULTIPLE:
             self.found.multiples.append(token)
-            if self.part == p.LEVERAGE:
-                self.got += 1
+            self._leave_leverage()
         elif token.measure is N.PERCENT:
             self.found.percents += 1
         elif token.measure is N.DISTANCE:
@@ -309,6 +309,10 @@ class Reader:
             self.counter = None
         self.line_open = False
         self.joint += "%"
+
+    def _leave_leverage(self) -> None:
+        """Leverage is said on one line: numbers on the next ones are something else."""
+        self.block = None if self.block == p.LEVERAGE else self.block
 
     def _before_multiple(self, at: int) -> bool:
         """5 in "5-10x" and 25 in "3 to 8x"."""

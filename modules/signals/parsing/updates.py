@@ -195,12 +195,28 @@ class UpdateReader:
             if token.label != p.TARGET or self._negated(at, happened=True):
                 continue
             hit = self._near(at, frozenset({p.HIT}), ahead=5, back=3)
-            if hit is None and not self._ticked(at):
+            if hit is None and not self._ticked(at) and not self._gained(at):
                 continue
             level = self._level(at)
             if best is None or (level or 0) > (best.level or 0):
                 best = Update("target_hit", level, 3 if hit is not None else 2, token)
         return best
+
+    def _gained(self, at: int) -> bool:
+        """A target named without its price, with a tick before it or the distance gained behind it ("✅ TP1 +20 pips")."""
+        tokens = self.tokens
+        ahead = [token for token in _line_after(tokens, at)[:6] if token.type is T.NUMBER]
+        if any(token.measure is N.PRICE and _ordinal(token) is None for token in ahead):
+            return False
+        if any(token.measure is N.DISTANCE for token in ahead):
+            return True
+        start = at
+        while start and tokens[start - 1].type is not T.LINE:
+            start -= 1
+            if at - start > _NEAR:
+                return False
+        opens_ticked = tokens[start].type is T.SIGN and tokens[start].text == "✅"
+        return opens_ticked and self._level(at) is not None and not any(token.measure is N.PRICE for token in ahead[1:])
 
     def _level(self, at: int) -> int | None:
         """The number of the target that the label at `at` names: TP3, target 2, second target, targets 1, 2 and 3."""
@@ -295,7 +311,11 @@ class UpdateReader:
         found = self._first(p.CLOSE)
         if found is None or self._negated(found[0]):
             return None
-        return Update("close", None, 2, found[1])
+        at, token = found
+        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        if token.low == "close" and after is not None and after.type is T.NUMBER and after.measure is N.PRICE:
+            return None
+        return Update("close", None, 2, token)
 
     def _fill_reported(self) -> Update | None:
         """An exchange's or bot's receipt of an execution, whatever else it says."""
@@ -307,6 +327,16 @@ class UpdateReader:
         if found is None or self._negated(found[0]):
             return None
         return Update(None, None, 1, found[1])
+
+
+def _line_after(tokens: list[Token], at: int) -> list[Token]:
+    """The tokens behind `at` on its line, up to the next label."""
+    line: list[Token] = []
+    for token in tokens[at + 1 : at + 13]:
+        if token.type is T.LINE or token.label in (p.TARGET, p.STOP, p.ENTRY):
+            break
+        line.append(token)
+    return line
 
 
 def _ordinal(token: Token) -> int | None:

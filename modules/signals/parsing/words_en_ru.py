@@ -63,7 +63,7 @@ TABLES: dict[str, dict[str, str]] = {
         "|takeprofit target|takeprofit targets|final target|next target|next targets|profit taking|profit zone|tek profit|scalp target|scalp targets|scalping targets|scalping target|mid term targets"
         "|midterm targets|swing targets|tpslevels|partial target|tpoint|tpl|close price target|target profit|targets profit|long term targets|short term targets|mid targets|mid target|"
         "short mid term targets|take profit level|take profit levels|take profit price|take profit order|take profit orders|takeprofits at",
-        MAYBE_TARGET: "t|final|last",
+        MAYBE_TARGET: "t|final|last|take|takes",
         STOP: "stop|stops|stoploss|stoplosss|stop loss|stop loses|stop los|stop lose|stop lost|stop loss price|stop loss at|stop loss target|stop target|stop targets|stop price|stop level|stop at|stop below|stop above|sl|sl at|sl price"
         "|stoplose|stoplost|stop limit price|invalidation|invalidation level|invalidated below|invalidated above|invalid below|invalid above|cut loss|cutloss|cut losses|hard stop|stoploss target|stoplos|stl|stp|initial stop|emergency stop|stop loss zone|stop zone|sl zone|protective stop|stop losses",
         MAYBE_STOP: "s",
