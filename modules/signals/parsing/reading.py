@@ -275,6 +275,10 @@ class Reader:
         if self.joint.endswith("+") and self.got:
             self.found.distances += 1
             return
+        self._figure(token, value)
+
+    def _figure(self, token: Token, value: Decimal) -> None:
+        """Keep a price with the part it plays and what stood before it."""
         part = self.part or ""
         same_line = self.last is not None and self.last.line == self.line and self.last.part == part
         figure = Figure(
