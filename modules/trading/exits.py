@@ -212,7 +212,7 @@ def _check_targets(row: np.void, open_: float, high: float, low: float, out: cod
         if not price > 0.0:
             continue
         row["touched"][index] = 1
-        share = min(float(row["share"][index]), float(row["remaining"]))
+        share = float(row["share"][index])
         if row["remaining"] - share <= codes.EPSILON:
             share = float(row["remaining"])
         at = _put(out, at, codes.TARGET, index + 1, 0, price, share)

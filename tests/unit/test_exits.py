@@ -192,6 +192,13 @@ CASES = [
         mirrors=False,
     ),
     Case(
+        "a trail moves by exactly one step",
+        {"trail_kind": codes.TRAIL_AMOUNT, "trail_distance": 5.0, "trail_step": 1 / 64},
+        [tick(126), tick(127.984375), tick(128)],
+        [[moved(121.0, "trailed")], [], [moved(123.0, "trailed")]],
+        mirrors=False,
+    ),
+    Case(
         "a trail wakes at its activation",
         {"trail_kind": codes.TRAIL_AMOUNT, "trail_distance": 1.0, "trail_activation": 0.03125},
         [tick(103), tick(103.125), tick(102.5)],
@@ -497,6 +504,13 @@ class TestPrimitives:
         assert np.isnan(price) if filled is None else price == filled
 
 
+def test_a_target_closes_no_more_than_a_close_by_hand_left():
+    row, out = program(CASES[0]), codes.event_buffer()
+    assert exits.apply_fill(row, codes.FILLED_CLOSE, 0, 0.9, True, out) == 0
+    count = exits.step(row, 102.0, 102.0, 102.0, 102.0, 1, out)
+    assert [told(event) for event in out[:count]] == [target(1, 102.0, 0.1), closed("targets")]
+
+
 class TestRestingRows:
     """Orders lie at the exchange: touches are told once, only fills change what is left."""
 
@@ -544,6 +558,12 @@ class TestRestingRows:
         assert self.step(row, 94.0) == [stop(94.0, 1.0)]
         assert self.step(row, 94.0) == []
         assert self.fill(row, codes.FILLED_STOP, 1.0) == [closed("initial")]
+
+    def test_a_moved_stop_is_told_of_again_when_touched(self):
+        row = self.row(break_even_after=1)
+        assert self.step(row, 95.0) == [stop(95.0, 1.0)]
+        assert self.fill(row, codes.FILLED_TARGET, 0.2, level=1) == [moved(100.0, "break_even")]
+        assert self.step(row, 99.0) == [stop(99.0, 0.8, "break_even")]
 
     def test_a_touched_stop_comes_before_the_time_exit(self):
         row = self.row(time_exit_ms=1)

@@ -90,6 +90,7 @@ def test_what_is_dirty():
     assert book.dirty() == ["p1"]
     book.flushed()
     book.remove("p1")
+    assert book.dirty() == []
     book.move_stop("p2", D(97))
     assert book.dirty() == ["p2"]
 

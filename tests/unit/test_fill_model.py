@@ -76,9 +76,10 @@ class TestMarketOrders:
         assert price_of(slipped) == D(price)
 
     def test_a_price_already_on_a_tick_is_not_pushed_on(self):
-        # 100 + 10 bps is 100.1 exactly, though not in binary
-        slipped = market_fill(BUY, D(1), market(at("100"), slippage=Slippage.BPS, slippage_size=D(10)))
-        assert price_of(slipped) == D("100.1")
+        # 270 + 50 bps is 271.35 exactly, though a little more in binary
+        fine = replace(BTC, tick_size=D("0.01"))
+        model = FillModel(slippage=Slippage.BPS, slippage_size=D(50))
+        assert price_of(market_fill(BUY, D(1), Market(fine, at("270"), model))) == D("271.35")
 
     def test_slippage_grows_with_the_square_of_the_volume_share(self):
         assumptions = {"slippage": Slippage.VOLUME_SHARE, "slippage_size": D("0.1")}
