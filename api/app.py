@@ -19,6 +19,7 @@ from api.rooms import Rooms, answer
 from api.routes import trading
 from modules.accounts.first_start import is_operator_token
 from modules.runtime.process import run
+from modules.trading.open_symbols import OpenSymbols
 from modules.views import VERSION, Views
 from modules.wiring import Place, make_intake, serve
 
@@ -74,6 +75,7 @@ class ApiWorker:
         self.wake = asyncio.Event()
         self._place = place
         self._rooms = rooms
+        self._open = OpenSymbols(place.core.store)
         settings = place.core.settings
         config = uvicorn.Config(
             WSGIMiddleware(create_app(rooms), workers=10),  # type: ignore[arg-type]
@@ -92,13 +94,12 @@ class ApiWorker:
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._serving = asyncio.create_task(self._server._serve())  # noqa: SLF001 - `serve` would take over the signals
 
-    async def turn(self, now: datetime) -> bool:  # noqa: ARG002 - the turn of any worker
+    async def turn(self, now: datetime) -> bool:
         """Asks for the prices of what is open; raises when the server ended by itself (the port is taken, say)."""
         if self._serving is not None and self._serving.done():
             self._serving.result()
             raise SystemExit(1)
-        open_positions = self._rooms.views.positions("open", limit=500).rows
-        self._rooms.prices.want({row["symbol"] for row in open_positions})
+        self._rooms.prices.want(self._open.symbols(now))
         return False
 
     async def stop(self) -> None:
@@ -125,7 +126,14 @@ async def main(stopping: asyncio.Event) -> None:
             kill_file=core.settings.kill_file,
             trading=core.settings.trading,
         )
-        await place.live(ApiWorker(place, rooms), stopping, quotes=lambda _quote: None, prices=prices, idle_seconds=1.0)
+        await place.live(
+            ApiWorker(place, rooms),
+            stopping,
+            quotes=lambda _quote: None,
+            prices=prices,
+            idle_seconds=1.0,
+            doorbell=False,
+        )
 
 
 if __name__ == "__main__":

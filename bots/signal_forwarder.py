@@ -135,7 +135,7 @@ class TelegramSession:
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process."""
     async with serve("forwarder") as place:
-        await place.live(Forwarder(place.core, make_intake(place.core)), stopping)
+        await place.live(Forwarder(place.core, make_intake(place.core)), stopping, doorbell=False)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from modules.notices.outbox import Outbox, begin, delivered, due_deliveries, fir
 from modules.records import from_document
 from modules.runtime.logs import log
 from modules.runtime.process import run
+from modules.trading.open_symbols import OpenSymbols
 from modules.views import Views
 from modules.wiring import Core, make_intake, serve
 
@@ -45,6 +46,7 @@ class Broadcast:
         self._core = core
         self._rooms = rooms
         self._prices = prices
+        self._open = OpenSymbols(core.store)
         self._outbox = Outbox(core.store)
         self._log = log("broadcast")
         self._telegram = (
@@ -58,8 +60,7 @@ class Broadcast:
 
     async def turn(self, now: datetime) -> bool:
         """Writes what happened since into the outbox and delivers what is due."""
-        open_positions = self._rooms.views.positions("open", limit=500).rows
-        self._prices.want({row["symbol"] for row in open_positions})  # for the answers that show what is open
+        self._prices.want(self._open.symbols(now))  # for the answers that show what is open
         more = self._outbox.turn(now)
         deliver_local(self._core.store, now)
         if self._telegram is not None:

@@ -122,10 +122,11 @@ class Place:
         quotes: Callable[[Quote], None] | None = None,
         prices: QuoteClient | None = None,
         idle_seconds: float = 0.25,
+        doorbell: bool = True,
     ) -> None:
-        """Runs `worker`; the doorbell wakes it, and every quote of `prices` goes to `quotes`."""
-        bell = self.core.store.doorbell.listen(self.name)
-        tasks = [asyncio.create_task(_ring(bell, worker.wake))]
+        """Runs `worker`; the doorbell (where it reads the journal) wakes it, and every quote of `prices` goes to `quotes`."""
+        bell = self.core.store.doorbell.listen(self.name) if doorbell else None
+        tasks = [asyncio.create_task(_ring(bell, worker.wake))] if bell is not None else []
         try:
             if prices is not None and quotes is not None:
                 await prices.start()
@@ -141,7 +142,8 @@ class Place:
             await asyncio.gather(*tasks, return_exceptions=True)
             if prices is not None:
                 await prices.close()
-            bell.close()
+            if bell is not None:
+                bell.close()
 
 
 @asynccontextmanager

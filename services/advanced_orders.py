@@ -10,6 +10,7 @@ from modules.domain.market import Quote, ms_from_utc
 from modules.runtime.process import run
 from modules.trading.advanced_book import AdvancedBook
 from modules.trading.position_monitor import ORDERS, PositionMonitor
+from modules.trading.warm import warm_kernels
 from modules.wiring import Core, serve
 
 
@@ -27,7 +28,8 @@ class AdvancedOrdersMonitor:
         self._waiting = AdvancedBook(core.store)
 
     async def start(self) -> None:
-        """Takes up what was open."""
+        """Loads the kernels and takes up what was open."""
+        warm_kernels()
         self._monitor.recover(self._clock.now())
         self._waiting.refresh()
 

@@ -24,6 +24,7 @@ from modules.trading.desk import Desk, DeskParts
 from modules.trading.lanes import Lane
 from modules.trading.planner import Planner, PlannerParts
 from modules.trading.safety_state import SafetyKeeper
+from modules.trading.warm import warm_kernels
 from modules.wiring import hard_limits, paper_exchange, serve
 
 RECONCILE_EVERY_MS = 300_000
@@ -70,7 +71,8 @@ class Executor:
         self._log = log("executor")
 
     async def start(self) -> None:
-        """Nothing to prepare: the first turn that holds the lease reads the books and reconciles every account."""
+        """Loads the kernels; the first turn that holds the lease reads the books and reconciles every account."""
+        warm_kernels()
 
     def quote(self, quote: Quote) -> None:
         """A new price: resting paper orders may fill, waiting plans may be priced."""

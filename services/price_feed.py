@@ -72,7 +72,7 @@ async def main(stopping: asyncio.Event) -> None:
             speed=settings.speed,
             run_dir=core.run_dir,
         )
-        await place.live(PriceFeed(core, source, sentence), stopping)
+        await place.live(PriceFeed(core, source, sentence), stopping, doorbell=False)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from modules.runtime.process import run
 from modules.signals.tracker import SignalTracker
 from modules.trading.position_monitor import TARGETS, PositionMonitor
 from modules.trading.staleness import StalenessWatch
+from modules.trading.warm import warm_kernels
 from modules.wiring import Core, serve
 
 
@@ -33,7 +34,8 @@ class TargetMonitor:
         self._stale = StalenessWatch(core.store, prices, self._fresh_seconds)
 
     async def start(self) -> None:
-        """Takes up what was open."""
+        """Loads the kernels and takes up what was open."""
+        warm_kernels()
         now = self._clock.now()
         self._tracker.recover(now)
         self._monitor.recover(now)
