@@ -16,7 +16,7 @@ from flask_openapi3 import Info, OpenAPI
 
 from api import problems
 from api.rooms import Rooms, answer
-from api.routes import trading
+from api.routes import safety, signals, trades
 from modules.accounts.first_start import is_operator_token
 from modules.runtime.process import run
 from modules.trading.open_symbols import OpenSymbols
@@ -41,7 +41,8 @@ def create_app(rooms: Rooms) -> OpenAPI:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
-    app.register_api(trading.routes(rooms))
+    for area in (signals, trades, safety):
+        app.register_api(area.routes(rooms))
 
     @app.get("/api/health", summary="Whether the core can trade")
     def health() -> tuple[Response, int]:

@@ -16,6 +16,10 @@ import structlog
 from pydantic import SecretBytes, SecretStr
 
 REDACTED = "[secret]"
+_NOISY = (
+    *("httpx", "httpcore", "telegram", "telethon", "apscheduler", "asyncio"),
+    *("uvicorn.access", "websockets", "numba", "matplotlib"),
+)
 _SHAPES = (
     (re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}"), REDACTED),
     (re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{REDACTED}"),
@@ -51,23 +55,17 @@ def set_up_logs(process: str, level: str = "INFO", style: str = "text") -> None:
             renderer,
         ],
     )
+    _send_to_stdout(formatter, level)
+
+
+def _send_to_stdout(formatter: logging.Formatter, level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in (
-        "httpx",
-        "httpcore",
-        "telegram",
-        "telethon",
-        "apscheduler",
-        "asyncio",
-        "uvicorn.access",
-        "websockets",
-        "numba",
-    ):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def log(name: str) -> Any:

@@ -58,7 +58,7 @@ async def live(
                 failures = 0
             except Misconfigured:
                 raise
-            except Exception as error:  # noqa: BLE001 - the edge of a process: say it, wait, go on
+            except Exception as error:
                 failures += 1
                 logger.error("turn failed", error=repr(error), in_a_row=failures, exc_info=error)
                 await _sleep_unless(stopping, min(0.1 * 2**failures, _LONGEST_PAUSE))
