@@ -300,10 +300,11 @@ async def test_what_was_missed_while_cut_off_is_fetched_and_lost_nowhere(server,
     async with feeding(server, exchange=exchange) as feed:
         await server.replay([happens(number, 100) for number in range(1, 11)])
         await until(lambda: feed.trades() == 10)
+        before = server.connections
         server.drop()
         for number in range(11, 31):
             server.note(happens(number, {15: 140, 20: 60}.get(number, 101)))
-        await server.until(lambda: f"btcusdt@{stream}" in server.subscribed() and server.connections > 1)
+        await server.until(lambda: server.connections == 2 * before and f"btcusdt@{stream}" in server.subscribed())
         await server.replay([happens(31, 102)])
         await until(lambda: feed.trades() == 31)
         assert feed.volume() == 31

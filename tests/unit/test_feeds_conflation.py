@@ -83,7 +83,13 @@ def test_book_changes_alone_are_quoted_more_seldom_and_stand_for_no_trade():
     assert made.drain() == []
     clock.seconds = 0.25
     [moved] = made.drain()
-    assert (moved.bid, moved.ask, moved.last, moved.trades, moved.volume) == (Decimal("99.5"), Decimal("100.5"), 100, 0, 0)
+    assert (moved.bid, moved.ask, moved.last, moved.trades, moved.volume) == (
+        Decimal("99.5"),
+        Decimal("100.5"),
+        100,
+        0,
+        0,
+    )
 
 
 @pytest.mark.parametrize(("bid", "ask"), [(101.0, 100.0), (0.0, 1.0), (float("nan"), 1.0), (1.0, float("inf"))])
@@ -246,3 +252,20 @@ def test_a_rewound_tape_starts_its_candles_anew_and_keeps_the_pending_range():
     assert (quote.high, quote.low, quote.last, quote.volume) == (20, 5, 5, 3)
     made.close_candles()
     assert candles == []
+
+
+def test_a_minute_ends_in_silence_too_whatever_our_clock_says():
+    clock = HandClock()
+    made, candles = conflator(clock)
+    tape = made.tape("BTCUSDT")
+    long_ago = START - 86_400_000
+    for second in (0, 60, 110):
+        tape.trade(10.0, "1", long_ago + second * 1000)
+    made.close_candles()
+    assert candles == []
+    clock.seconds = 15.0
+    made.close_candles()
+    assert candles == []
+    clock.seconds = 16.0
+    made.close_candles()
+    assert [candle.open_ms for candle in candles] == [long_ago + 60_000]

@@ -66,21 +66,30 @@ async def test_files_are_merged_by_time_and_each_symbol_is_played_at_its_finest(
     (tmp_path / "README.md").write_text("not a recording")
     quotes = await play(ReplaySource(tmp_path, SystemClock(), speed=0), "BTCUSDT", "ETHUSDT")
     assert [quote.time_ms for quote in quotes] == sorted(quote.time_ms for quote in quotes)
-    assert [quote.time_ms - T0 + 1 for quote in quotes if quote.symbol == "BTCUSDT"] == [60_000, 120_000, 180_000, 240_000]
+    assert [quote.time_ms - T0 + 1 for quote in quotes if quote.symbol == "BTCUSDT"] == [
+        60_000,
+        120_000,
+        180_000,
+        240_000,
+    ]
     assert sum(quote.symbol == "ETHUSDT" for quote in quotes) == 3
 
 
 @pytest.mark.parametrize("packed", [False, True])
 async def test_recorded_trades_are_played_one_by_one(tmp_path: Path, packed: bool):
     lines = [
-        orjson.dumps({"time": T0 + at, "exchange": "bybit", "symbol": "BTCUSDT", "price": str(100 + at), "quantity": "2"})
+        orjson.dumps(
+            {"time": T0 + at, "exchange": "bybit", "symbol": "BTCUSDT", "price": str(100 + at), "quantity": "2"}
+        )
         for at in range(5)
     ]
     content = b"\n".join([lines[0], b"nonsense", *lines[1:], b""])
     file = tmp_path / ("ticks.jsonl.gz" if packed else "ticks.jsonl")
     file.write_bytes(gzip.compress(content) if packed else content)
     quotes = await play(ReplaySource(file, SystemClock(), speed=0))
-    assert [(quote.last, quote.volume, quote.exchange) for quote in quotes] == [(100 + at, 2, "bybit") for at in range(5)]
+    assert [(quote.last, quote.volume, quote.exchange) for quote in quotes] == [
+        (100 + at, 2, "bybit") for at in range(5)
+    ]
 
 
 async def test_speed_sets_the_pace(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import statistics
 from decimal import Decimal
@@ -107,7 +108,7 @@ async def take(stream, count):
 
 def test_returns_have_fat_tails_and_a_sane_size():
     closes = [float(quote.last) for quote in walk(40_000, step=1.0)]
-    returns = [math.log(b / a) for a, b in zip(closes, closes[1:], strict=False)]
+    returns = [math.log(b / a) for a, b in itertools.pairwise(closes)]
     deviation = statistics.pstdev(returns)
     kurtosis = statistics.fmean((value / deviation) ** 4 for value in returns)
     yearly = deviation * math.sqrt(365 * 86_400)

@@ -65,14 +65,14 @@ MARKETS: dict[str, BinanceMarket] = {
 class NumberedTrack:
     """One symbol whose trades are numbered."""
 
-    __slots__ = ("filling", "gap_from_ms", "numbers", "symbol", "tape", "tries")
+    __slots__ = ("filling", "gap_from_ms", "interrupted", "numbers", "symbol", "tape", "tries")
 
     def __init__(self, symbol: str, tape: SymbolTape) -> None:
         self.symbol = symbol
         self.tape = tape
         self.numbers = TradeNumbers()
         self.gap_from_ms = 0
-        self.filling = False
+        self.filling = self.interrupted = False
         self.tries = 0
 
     def next_number(self) -> int:
@@ -92,7 +92,7 @@ class NumberedTrack:
                 return
             self.numbers.restart(number)  # an old number on a newer trade: the exchange numbers anew
         elif 0 <= before < number and not self.gap_from_ms:
-            self.gap_from_ms = newest
+            self.gap_from_ms, self.tape.waits = newest, True
         if arrival is Arrival.LATE:
             self.tape.earlier_trade(price, quantity, time_ms, number, count)
         else:

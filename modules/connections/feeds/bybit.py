@@ -37,14 +37,14 @@ _RULES = SocketRules(heartbeat='{"op":"ping"}', heartbeat_every=20.0)
 class NamedTrack:
     """One symbol whose trades have names."""
 
-    __slots__ = ("filling", "gap_from_ms", "names", "symbol", "tape", "tries")
+    __slots__ = ("filling", "gap_from_ms", "interrupted", "names", "symbol", "tape", "tries")
 
     def __init__(self, symbol: str, tape: SymbolTape) -> None:
         self.symbol = symbol
         self.tape = tape
         self.names = TradeNames()
         self.gap_from_ms = 0
-        self.filling = False
+        self.filling = self.interrupted = False
         self.tries = 0
 
     def next_number(self) -> int:

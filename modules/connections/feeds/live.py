@@ -251,8 +251,10 @@ class LiveSource(ABC):
         for symbol in line.symbols:
             if (track := self._tracks.get(symbol)) is not None:
                 track.tape.forget_book()
+                track.interrupted |= self._routes[line.route].carries_trades
                 if self._routes[line.route].carries_trades and not track.gap_from_ms:
                     track.gap_from_ms = track.tape.newest_ms
+                    track.tape.waits = track.gap_from_ms > 0
 
     async def _fill(self, symbols: Collection[str], *, now: bool = False) -> None:
         tracks = [track for symbol in symbols if (track := self._tracks.get(symbol)) is not None]

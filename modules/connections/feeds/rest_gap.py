@@ -126,6 +126,8 @@ class Track(Protocol):
     #: Exchange time of the last trade before the oldest gap that is not filled yet; 0 without a gap.
     gap_from_ms: int
     filling: bool
+    #: The connection was lost (again) since the running fill began: what it fetched may not be all.
+    interrupted: bool
     tries: int
 
     def next_number(self) -> int: ...
@@ -157,7 +159,7 @@ class GapFiller:
         """
         if track.filling or (not now and asyncio.get_running_loop().time() < self._retry_at.get(track.symbol, 0.0)):
             return
-        track.filling = True
+        track.filling, track.interrupted = True, False
         track.tape.held += 1
         try:
             await self._fill(track)
@@ -185,14 +187,16 @@ class GapFiller:
             if newest:
                 track.tape.seed(newest[-1].price, newest[-1].time_ms)
             return
-        gap_from = track.gap_from_ms
         past = await self._history.recent_trades(track.symbol, track.next_number())
         for trade in past:
             track.take(trade)
+        if track.interrupted:
+            return
         if track.gaps_left(past[0] if past else None):
-            await self._by_candles(track, gap_from or track.tape.newest_ms, past[0].time_ms if past else self._now_ms())
+            gap_from = track.gap_from_ms or track.tape.newest_ms
+            await self._by_candles(track, gap_from, past[0].time_ms if past else self._now_ms())
         track.give_up_gaps()
-        track.gap_from_ms, track.tries = 0, 0
+        track.gap_from_ms, track.tries, track.tape.waits = 0, 0, False
         self.filled += 1
 
     async def _by_candles(self, track: Track, from_ms: int, until_ms: int) -> None:
@@ -209,6 +213,7 @@ class GapFiller:
         _log.warning("gap_not_filled", symbol=track.symbol, reason=error.message, tries=track.tries)
         if track.gap_from_ms:
             track.tape.broken(track.gap_from_ms, track.tape.newest_ms)
+            track.tape.waits = False
         if track.tries >= self._MOST_TRIES and track.gap_from_ms:
             track.give_up_gaps()
             track.gap_from_ms, track.tries = 0, 0

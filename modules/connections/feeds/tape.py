@@ -65,7 +65,8 @@ class SymbolTape:
     __slots__ = (
         "_c_close", "_c_count", "_c_first", "_c_high", "_c_low", "_c_number", "_c_open", "_c_time", "_dirty", "_high",
         "_low", "_minute_end", "_minute_start", "_open", "_owner", "_sizes", "_trades", "_volume", "ask", "bid",
-        "closed_until", "due", "held", "ignored", "last", "late", "minutes", "symbol", "time_ms", "whole_from",
+        "closed_until", "due", "held", "ignored", "last", "late", "minutes", "symbol", "time_ms", "waits",
+        "whole_from",
     )  # fmt: skip
 
     def __init__(self, symbol: str, owner: TapeOwner) -> None:
@@ -90,6 +91,8 @@ class SymbolTape:
         self.closed_until = 0
         #: While above zero a back-fill is under way and no candle is closed.
         self.held = 0
+        #: Trades are missing and were not asked for yet: no candle is closed before that.
+        self.waits = False
         #: Trades that came too late for their candle, and ones with an impossible price.
         self.late = self.ignored = 0
 
@@ -280,7 +283,7 @@ class SymbolTape:
 
     def close_minutes(self, closed_by_ms: int) -> list[Candle]:
         """The candles of the minutes that ended by this exchange time, oldest first; flat ones where nobody traded."""
-        if self.held or min(self.minutes, default=closed_by_ms) + MINUTE_MS > closed_by_ms:
+        if self.held or self.waits or min(self.minutes, default=closed_by_ms) + MINUTE_MS > closed_by_ms:
             return []
         self._fold(self._c_number)
         candles: list[Candle] = []
