@@ -73,11 +73,10 @@ class OcoLeg:
 
     def reached(self, quote: Quote) -> bool:
         """Whether the quote's range reaches this leg."""
-        direction = -self.action.sign
         opened, high, low = map(float, (quote.open, quote.high, quote.low))
         if self.trigger_price is not None:
-            return exits.stop_fill(direction, float(self.trigger_price), opened, high, low) > 0.0
-        return exits.target_fill(direction, float(self.price or ZERO), opened, high, low) > 0.0
+            return exits.stop_fill(-self.action.sign, float(self.trigger_price), opened, high, low) > 0.0
+        return exits.target_fill(-self.action.sign, float(self.price or ZERO), opened, high, low) > 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
