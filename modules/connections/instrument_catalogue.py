@@ -1,6 +1,6 @@
 """Which symbols are listed and by which rules they trade: the exchange's own rules where they are known, else assumed ones.
 
-Known rules come from a JSON file in the data directory, written by `refresh` from the exchange's market list. Without it
+Known rules come from a JSON file in the data directory, written (see `feeds.market_rules`) from the exchange's market list. Without it
 (no network, simulated or replayed prices) rules are assumed from the price: seven significant digits for prices, lots of
 about one thousandth of what 100 units of quote buy. Assumed rules serve paper trading only and say so.
 """
@@ -8,6 +8,7 @@ about one thousandth of what 100 units of quote buy. Assumed rules serve paper t
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +16,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from modules.domain.errors import InvalidInput
 from modules.domain.instruments import Instrument, MarketKind
 from modules.domain.money import ONE, ZERO, plain
 from modules.records import from_document, to_document
+
+_log = structlog.get_logger(__name__)
 
 #: Quote currencies of crypto markets, longest first: a symbol ends with the first that fits.
 _QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "EUR")
@@ -42,6 +48,7 @@ _ELSEWHERE = {
     "GER40",
 }
 _DIGITS = 7
+_LONGEST_BASE = 15
 CACHE_FILE = "instruments.json"
 
 
@@ -68,7 +75,8 @@ class InstrumentCatalogue:
 
     def keep(self, instruments: list[Instrument]) -> None:
         """Writes the exchange's rules for every process to find; replaces the file in one step."""
-        draft = self._path.with_suffix(".draft")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(json.dumps([to_document(each) for each in instruments]), encoding="utf-8")
         draft.replace(self._path)
 
@@ -78,10 +86,19 @@ class InstrumentCatalogue:
         except OSError:
             return self._known or {}
         if self._known is None or changed != self._read_at:
-            rows = json.loads(self._path.read_text(encoding="utf-8"))
-            self._known = {row["symbol"]: from_document(Instrument, row) for row in rows}
-            self._read_at = changed
+            self._known, self._read_at = self._read(), changed
         return self._known
+
+    def _read(self) -> dict[str, Instrument]:
+        """The file's rules; those known before when it can't be read (and a log line), none on the first time."""
+        try:
+            rows = json.loads(self._path.read_text(encoding="utf-8"))
+            return {row["symbol"]: from_document(Instrument, row) for row in rows}
+        except (OSError, ValueError, TypeError, KeyError, InvalidInput) as error:
+            _log.warning(
+                "instrument_rules_unreadable", path=str(self._path), reason=f"{type(error).__name__}: {error}"[:160]
+            )
+            return self._known or {}
 
 
 def assumed_instrument(symbol: str, reference_price: Decimal | None, *, anywhere: bool = False) -> Instrument | None:
@@ -107,13 +124,14 @@ def assumed_instrument(symbol: str, reference_price: Decimal | None, *, anywhere
 
 
 def split_symbol(symbol: str) -> tuple[str, str] | None:
-    """Base and quote of a symbol, or None where it ends with no quote currency."""
+    """Base and quote of a symbol, or None where it ends with no quote currency or what is before that is no asset."""
     if not _SYMBOL.fullmatch(symbol):
         return None
     for quote in _QUOTES:
         base = symbol.removesuffix(quote)
         if base and base != symbol:
-            return base, quote
+            sensible = base != quote and len(base) <= _LONGEST_BASE and not base.isdigit()
+            return (base, quote) if sensible else None
     return None
 
 
