@@ -204,18 +204,20 @@ class FollowSource:
 
     async def quotes(self) -> AsyncIterator[Quote]:
         """Quotes as trades are appended, until closed."""
-        await self._read_past()
-        claims_end = self._clock.monotonic() + self._claim_seconds
-        while not self._closed:
-            read = self._take(self._tail.lines())
-            for quote in self._drain():
-                yield quote
-            if self._bookmark is not None:
-                self._bookmark.move(self._tail.consumed)
-            if self._unclaimed is not None and self._clock.monotonic() >= claims_end:
-                self._unclaimed = None
-            await asyncio.sleep(0 if read else self._poll)
-        self._tail.close()
+        try:
+            await self._read_past()
+            claims_end = self._clock.monotonic() + self._claim_seconds
+            while not self._closed:
+                read = self._take(self._tail.lines())
+                for quote in self._drain():
+                    yield quote
+                if self._bookmark is not None:
+                    self._bookmark.move(self._tail.consumed)
+                if self._unclaimed is not None and self._clock.monotonic() >= claims_end:
+                    self._unclaimed = None
+                await asyncio.sleep(0 if read else self._poll)
+        finally:
+            self._tail.close()
 
     async def close(self) -> None:
         """End `quotes`."""
