@@ -136,21 +136,37 @@ def _target_quantities(
     left = instrument.round_quantity(position.quantity)
     if not position.targets or left < instrument.min_quantity or left <= ZERO:
         return []
-    weight = sum((level.share for level in position.targets), ZERO)
-    if weight <= ZERO:
+    weights = tuple(level.share for level in position.targets)
+    if sum(weights, ZERO) <= ZERO:
         return []
-    open_levels = []
-    for level in position.targets:
-        share = _SHARES.divide(position.initial_quantity * level.share, weight)
-        rest = share - filled.get(level.number, ZERO)
-        if level.hit_at is None and rest > ZERO:
-            open_levels.append(PlannedTarget(level.number, instrument.round_price(level.price), rest))
-    levels = join_small(tuple(open_levels), left, instrument)
+    lots = instrument.split_quantity(position.initial_quantity, weights)
+    open_levels = _open_levels(position, instrument, lots, filled)
+    dust = any(lot <= ZERO < weight for lot, weight in zip(lots, weights, strict=True))
+    if dust or sum((level.share for level in open_levels), ZERO) != left:
+        exact = tuple(_SHARES.divide(position.initial_quantity * each, sum(weights, ZERO)) for each in weights)
+        open_levels = _open_levels(position, instrument, exact, filled)
+    levels = join_small(open_levels, left, instrument)
     if not levels:
         return []
-    quantities = instrument.split_quantity(left, tuple(level.share for level in levels))
+    quantities = tuple(level.share for level in levels)
+    if sum(quantities, ZERO) != left or any(each != instrument.round_quantity(each) for each in quantities):
+        quantities = instrument.split_quantity(left, quantities)
     pairs = zip(levels, quantities, strict=True)
     return [(level.number, level.price, quantity) for level, quantity in pairs if quantity > ZERO]
+
+
+def _open_levels(
+    position: Position, instrument: Instrument, parts: tuple[Decimal, ...], filled: Mapping[int, Decimal]
+) -> tuple[PlannedTarget, ...]:
+    """The targets not yet hit, each with what of its part of the original size is still to be filled as its share."""
+    rests = (
+        (level, part - filled.get(level.number, ZERO)) for level, part in zip(position.targets, parts, strict=True)
+    )
+    return tuple(
+        PlannedTarget(level.number, instrument.round_price(level.price), rest)
+        for level, rest in rests
+        if level.hit_at is None and rest > ZERO
+    )
 
 
 def converge(wanted: Iterable[DesiredOrder], orders: Iterable[Order], *, revision_floor: int = 0) -> Changes:
