@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from modules.connections.feeds.choice import choose_source
+from modules.connections.feeds.choice import PriceWish, choose_source
+from modules.connections.feeds.market_rules import refresh_rules
 from modules.connections.quote_hub import HubServer
 from modules.domain.ports import PriceSource
 from modules.runtime.logs import log
 from modules.runtime.process import run
 from modules.wiring import Core, serve
+from services.candle_keeper import CandleKeeper
+
+RULES_EVERY_SECONDS = 86_400.0
 
 
 class PriceFeed:
@@ -21,9 +25,13 @@ class PriceFeed:
 
     name = "prices"
 
-    def __init__(self, core: Core, source: PriceSource, sentence: str) -> None:
+    def __init__(self, core: Core, source: PriceSource, sentence: str, keeper: CandleKeeper) -> None:
         self.wake = asyncio.Event()
+        self._core = core
         self._source = source
+        self._keeper = keeper
+        self._refreshing: asyncio.Task[bool] | None = None
+        self._refreshed = float("-inf")
         self._sentence = sentence
         self._hub = HubServer(core.hub_path, source, core.clock)
         self._running: asyncio.Task[None] | None = None
@@ -37,7 +45,9 @@ class PriceFeed:
         self._running = asyncio.create_task(self._hub.run())
 
     async def turn(self, now: datetime) -> bool:  # noqa: ARG002 - the turn of any worker
-        """Nothing to do but to notice when the source ended: a replay may, nothing else should."""
+        """Keeps candles and, once a day, the exchange's rules; notices when the source ended (only a replay may)."""
+        await self._keeper.write()
+        self._refresh_rules()
         if self._running is not None and self._running.done() and not self._ended:
             self._running.result()
             if self._source.name != "replay":
@@ -46,8 +56,21 @@ class PriceFeed:
             self._log.info("the replay has ended")
         return False
 
+    def _refresh_rules(self) -> None:
+        """Live prices want the exchange's own tick and lot sizes; until they are fetched, assumed ones serve."""
+        clock, settings = self._core.clock, self._core.settings
+        if self._source.name != "live" or clock.monotonic() - self._refreshed < RULES_EVERY_SECONDS:
+            return
+        self._refreshed = clock.monotonic()
+        wanted = refresh_rules(settings.price_exchange, settings.data_dir, urls=settings.exchange_urls)
+        self._refreshing = asyncio.create_task(wanted, name="market rules")
+
     async def stop(self) -> None:
         """Lets every listener go."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+        await self._keeper.write()
         await self._source.close()
         if self._running is not None:
             self._running.cancel()
@@ -64,15 +87,20 @@ async def main(stopping: asyncio.Event) -> None:
     """The life of this process."""
     async with serve("prices") as place:
         core, settings = place.core, place.core.settings
-        source, sentence = await choose_source(
+        keeper = CandleKeeper(settings.data_dir / "candles", settings.price_exchange)
+        wish = PriceWish(
             settings.prices,
-            core.clock,
-            exchange=settings.price_exchange,
-            urls=settings.exchange_urls,
-            speed=settings.speed,
-            run_dir=core.run_dir,
+            settings.price_exchange,
+            settings.exchange_urls,
+            settings.speed,
+            core.run_dir,
+            on_candle=keeper.take,
+            on_simulated=keeper.grow,
         )
-        await place.live(PriceFeed(core, source, sentence), stopping, doorbell=False)
+        source, sentence = await choose_source(wish, core.clock)
+        if source.name != "live":
+            keeper.exchange = source.name
+        await place.live(PriceFeed(core, source, sentence, keeper), stopping, doorbell=False)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -131,17 +131,25 @@ class SimulatedMarket:
 
     Known majors begin at `START_PRICES`; any other symbol needs a reference price (`want_at`), for example the entry
     price of the signal that asks for it, and is listed in `unknown` until it has one. `speed` is market time over real
-    time; at 0 steps follow one another as fast as they are taken.
+    time; at 0 steps follow one another as fast as they are taken. `on_quote` is told every quote made.
     """
 
     name = "simulated"
 
     def __init__(
-        self, clock: Clock, *, seed: int = 1, speed: float = 1.0, step_ms: int = 250, start_ms: int | None = None
+        self,
+        clock: Clock,
+        *,
+        seed: int = 1,
+        speed: float = 1.0,
+        step_ms: int = 250,
+        start_ms: int | None = None,
+        on_quote: Callable[[Quote], None] | None = None,
     ) -> None:
         if speed < 0 or step_ms <= 0:
             raise InvalidInput("speed must be zero or more and step_ms above zero")
         self._clock = clock
+        self._on_quote = on_quote
         self._seed = seed
         self._speed = speed
         self._step_ms = step_ms
@@ -185,7 +193,10 @@ class SimulatedMarket:
                 continue
             self._time_ms += self._step_ms
             for symbol in symbols:
-                yield self._paths[symbol].step(self._time_ms, ms_from_utc(self._clock.now()))
+                quote = self._paths[symbol].step(self._time_ms, ms_from_utc(self._clock.now()))
+                if self._on_quote is not None:
+                    self._on_quote(quote)
+                yield quote
             due = await self._until(due)
 
     async def close(self) -> None:
