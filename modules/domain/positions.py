@@ -66,7 +66,8 @@ class Position:
     def apply(self, fill: Fill) -> Position:
         """This position after `fill`; the same fill twice changes nothing.
 
-        A fill in the opening direction adds at a new average price; one in the closing direction realises PnL.
+        A fill in the opening direction adds at a new average price, and opens a position again that was closed; one in
+        the closing direction realises PnL.
         Raises Conflict when it would close more than there is: positions never flip through zero.
         """
         if fill.id in self.fill_ids:
@@ -86,6 +87,9 @@ class Position:
             initial_quantity=self.initial_quantity + fill.quantity,
             average_price=cost / quantity,
             fees=self.fees + fill.fee,
+            status=PositionStatus.OPEN,
+            closed_at=None,
+            close_reason=None,
             fill_ids=(*self.fill_ids, fill.id),
         )
 

@@ -2,66 +2,42 @@
 
 The only code that changes orders, fills and positions. An order is committed as SUBMITTED before the exchange is called
 and settled after; no answer makes it UNKNOWN, and it is asked about by its client order id. Killed at any instruction,
-it loses no order, sends none twice, and holds no position that fills don't explain.
+it loses no order, sends none twice, and holds no position that fills don't explain. A request that the exchange gives no
+answer to stays pending and is tried again, without holding up the others.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from tinydb import where
-from tinydb.queries import QueryInstance
 
 from database import Store, Transaction
-from modules.domain.errors import OutcomeUnknown, Refused, Rejected, Unavailable
+from modules.domain.errors import Refused, Rejected, Trouble
 from modules.domain.events import Event, EventKind
 from modules.domain.instruments import Instrument
-from modules.domain.market import Quote, ms_from_utc
 from modules.domain.money import ONE, plain
-from modules.domain.orders import (
-    Order,
-    OrderRequest,
-    OrderRole,
-    OrderState,
-    RequestKind,
-    RequestStatus,
-)
+from modules.domain.orders import Order, OrderRequest, OrderRole, RequestKind, RequestStatus
 from modules.domain.people import Account
 from modules.domain.plans import Plan
-from modules.domain.ports import Clock, Exchange, Instruments, OrderReport, QuoteBoard
-from modules.domain.positions import Position, PositionStatus
+from modules.domain.ports import Clock, OrderReport
+from modules.domain.positions import Position
 from modules.journal import append
-from modules.records import from_document, to_document
+from modules.records import from_document
 from modules.runtime.logs import log
 from modules.trading import protection, settlement
+from modules.trading.order_calls import SILENCE, DeskParts, OrderCalls, fresh_quote, record_submitted
+from modules.trading.patience import Patience
 from modules.trading.protection import DesiredOrder, Placement
-from modules.trading.reconcile import Findings, compare
-from modules.trading.risk import HardLimits, RiskView, check_order
+from modules.trading.reconcile import Findings
+from modules.trading.reconciler import Reconciler
+from modules.trading.requests import ask
+from modules.trading.risk import RiskView, absurd_price, check_order
 from modules.trading.risk_state import risk_view
 from modules.trading.safety_state import refusal_for
 from modules.trading.tickets import ticket
 
-_LISTED = [OrderState.OPEN.value, OrderState.PARTIALLY_FILLED.value]
-_IN_DOUBT = [OrderState.SUBMITTED.value, OrderState.UNKNOWN.value]
-
-
-@dataclass(frozen=True, slots=True)
-class DeskParts:
-    """What a desk is made of."""
-
-    store: Store
-    exchanges: Mapping[str, Exchange]
-    instruments: Instruments
-    board: QuoteBoard
-    clock: Clock
-    hard: HardLimits
-    kill_file: Path
-    fresh_seconds: float
+__all__ = ["Desk", "DeskParts"]
 
 
 class Desk:
@@ -71,43 +47,65 @@ class Desk:
         self._parts = parts
         self._store = parts.store
         self._clock = parts.clock
+        self._calls = OrderCalls(parts)
+        self._reconciler = Reconciler(parts, self._calls, self.converge)
+        self._patience = Patience()
+        self._unsettled: dict[str, set[str]] = {}
         self._log = log("desk")
+
+    @property
+    def clock(self) -> Clock:
+        """The desk's time."""
+        return self._clock
 
     # ---- requests -------------------------------------------------------------------------------------------------
 
     async def handle_pending(self, account: Account) -> int:
-        """Carries out the account's pending requests, oldest first; returns how many were handled."""
+        """Carries out the account's pending requests, oldest first; returns how many were finished."""
         pending = self._store["order_requests"].search(
             (where("account_id") == account.id) & (where("status") == RequestStatus.PENDING.value),
             order_by="created_at",
         )
-        for document in pending:
-            await self._handle(account, from_document(OrderRequest, document))
-        return len(pending)
+        return sum([await self._attempt(account, from_document(OrderRequest, each)) for each in pending])
 
-    async def _handle(self, account: Account, request: OrderRequest) -> None:
+    async def _attempt(self, account: Account, request: OrderRequest) -> bool:
+        """Whether the request is finished: done or refused. One without an answer is tried again later."""
+        if not self._patience.is_due(request.id, self._clock.now()):
+            return False
+        try:
+            finished = await self._handle(account, request)
+        except SILENCE as silence:
+            self._log.warning("request waits", request_id=request.id, reason=silence.message)
+            finished = False
+        except Trouble as wrong:
+            self._log.error("request can't be carried out", request_id=request.id, reason=wrong.message)
+            finished = self._give_up(request, Refused(wrong.code, wrong.message))
+        if finished:
+            self._patience.done(request.id)
+        else:
+            self._patience.failed(request.id, self._clock.now())
+        return finished
+
+    async def _handle(self, account: Account, request: OrderRequest) -> bool:
         match request.kind:
             case RequestKind.PLACE:
                 order = self._admit(account, request, await self._risk_view(account))
                 if order is not None:
-                    await self._send(account, order)
+                    await self._calls.send(account, order)
                     await self.converge(account, request.plan_id)
             case RequestKind.CANCEL_ENTRIES:
-                await self._cancel_entries(account, request.plan_id)
-                self._finish(request, RequestStatus.DONE)
+                return await self._cancel_entries(account, request.plan_id) and self._done(request, "cancelled")
             case RequestKind.CANCEL_ORDER:
-                for order in _orders(self._store, request.plan_id):
-                    if order.request_id == request.cancels and order.state.working:
-                        await self._cancel(account, order)
-                self._finish(request, RequestStatus.DONE)
+                return await self._cancel_order(account, request) and self._done(request, "cancelled")
             case RequestKind.MOVE_STOP:
                 self._move_stop(request)
                 await self.converge(account, request.plan_id)
             case RequestKind.CLOSE:
                 await self._close(account, request)
+        return True
 
     async def _risk_view(self, account: Account) -> RiskView:
-        balance = await self._parts.exchanges[account.exchange].balance(account)
+        balance = await self._calls.exchange(account).balance(account)
         return risk_view(self._store, account, balance.equity, self._parts.board, self._clock.now())
 
     def _admit(self, account: Account, request: OrderRequest, view: RiskView | None) -> Order | None:
@@ -125,10 +123,10 @@ class Desk:
                 if refused is not None:
                     self._refuse(tx, request, refused, now)
                 return None
-            self._finish(request, RequestStatus.DONE, tx=tx, outcome=order.id)
+            self._finish(tx, request, RequestStatus.DONE, order.id)
             if tx["orders"].contains(key=order.id):
                 return None
-            return _record_submitted(tx, order, now)
+            return record_submitted(tx, order, now)
 
     def _objection(
         self, tx: Transaction, order: Order, account: Account, request: OrderRequest, view: RiskView | None
@@ -138,17 +136,19 @@ class Desk:
         if request.expires_at is not None and now >= request.expires_at:
             return Refused("expired", "Its time to enter had passed before it was sent.")
         held = refusal_for(tx, order, account, self._parts.kill_file, now)
+        quote = fresh_quote(self._parts.board, order.symbol, now, self._parts.fresh_seconds)
         if held is not None or view is None:
-            return held
-        return check_order(order, self._fresh(order.symbol, now), view, self._parts.hard)
+            return held or absurd_price(order, quote)
+        return check_order(order, quote, view, self._parts.hard)
 
-    def _fresh(self, symbol: str, now: datetime) -> Quote | None:
-        quote = self._parts.board.latest(symbol)
-        stale = quote is None or quote.age_seconds(ms_from_utc(now)) > self._parts.fresh_seconds
-        return None if stale else quote
+    def _give_up(self, request: OrderRequest, refused: Refused) -> bool:
+        with self._store.transaction() as tx:
+            if _still_pending(tx, request):
+                self._refuse(tx, request, refused, self._clock.now())
+        return True
 
     def _refuse(self, tx: Transaction, request: OrderRequest, refused: Refused, now: datetime) -> None:
-        self._finish(request, RequestStatus.REFUSED, tx=tx, outcome=refused.rule)
+        self._finish(tx, request, RequestStatus.REFUSED, refused.rule)
         body = {
             "request_id": request.id,
             "rule": refused.rule,
@@ -172,128 +172,44 @@ class Desk:
         append(tx, event)
         settlement.finish_plan_if_idle(tx, request.plan_id, now, f"refused: {refused.sentence}")
 
-    def _finish(
-        self, request: OrderRequest, status: RequestStatus, *, tx: Transaction | None = None, outcome: str | None = None
-    ) -> None:
-        requests = (tx or self._store)["order_requests"]
-        requests.update({"status": status.value, "outcome": outcome}, key=request.id)
+    def _done(self, request: OrderRequest, outcome: str) -> bool:
+        """Finishes a request, and its plan where nothing of it can trade any more."""
+        with self._store.transaction() as tx:
+            self._finish(tx, request, RequestStatus.DONE)
+            settlement.finish_plan_if_idle(tx, request.plan_id, self._clock.now(), outcome)
+        return True
+
+    @staticmethod
+    def _finish(tx: Transaction, request: OrderRequest, status: RequestStatus, outcome: str | None = None) -> None:
+        tx["order_requests"].update({"status": status.value, "outcome": outcome}, key=request.id)
 
     # ---- the exchange ---------------------------------------------------------------------------------------------
 
-    async def _send(self, account: Account, order: Order) -> None:
-        exchange = self._parts.exchanges[account.exchange]
-        try:
-            report = await exchange.submit(account, order)
-        except Rejected as no:
-            report = OrderReport(order.id, OrderState.REJECTED, self._clock.now(), reason=no.message)
-        except (OutcomeUnknown, Unavailable) as silence:
-            self._mark_unknown(order, silence.message)
-            return
-        self.settle(report)
-
-    def _mark_unknown(self, order: Order, why: str) -> None:
-        with self._store.transaction() as tx:
-            now = self._clock.now()
-            current = from_document(Order, tx["orders"].get(key=order.id) or to_document(order))
-            if current.state is not OrderState.SUBMITTED:
-                return
-            tx["orders"].update(_state_fields(current.moved_to(OrderState.UNKNOWN, now, why)), key=order.id)
-            append(tx, _order_event(EventKind.ORDER_UNKNOWN, order, now, {"reason": why}))
-        self._log.warning("no answer from the exchange", order_id=order.id, reason=why)
+    def settle(self, report: OrderReport) -> tuple[str, ...]:
+        """Writes what the exchange said of one order; returns the plans it concerns."""
+        return self._calls.settle(report)
 
     async def ask_about_doubtful(self, account: Account) -> int:
-        """Asks the exchange, by id, about every order whose outcome isn't known; returns how many were settled.
-
-        One that the exchange proves never to have had is sent again under the same id while it is still wanted.
-        """
-        exchange = self._parts.exchanges[account.exchange]
-        doubtful = self._store["orders"].search(_of(account, _IN_DOUBT))
-        settled = 0
-        for document in doubtful:
-            order = from_document(Order, document)
-            try:
-                report = await exchange.fetch_order(account, order)
-            except (OutcomeUnknown, Unavailable) as silence:
-                self._log.warning("still no answer", order_id=order.id, reason=silence.message)
-                continue
-            settled += 1
-            if report is not None:
-                self.settle(report)
-            elif order.expires_at is not None and order.expires_at <= self._clock.now():
-                self.settle(
-                    OrderReport(order.id, OrderState.EXPIRED, self._clock.now(), reason="expired before it was sent")
-                )
-            else:
-                await self._send(account, order)
+        """Asks about every order whose outcome isn't known, as soon as each is due; returns how many were settled."""
+        settled = await self._calls.ask_about_doubtful(account)
+        for order in settled:
             await self.converge(account, order.plan_id)
-        return settled
-
-    def settle(self, report: OrderReport) -> tuple[str, ...]:
-        """Writes what the exchange said of one order, in one transaction; returns the plans it concerns."""
-        with self._store.transaction(durable=True) as tx:
-            return settlement.apply_report(tx, report, self._clock.now())
+        return len(settled)
 
     async def reconcile(self, account: Account) -> Findings:
-        """Compares the account with its exchange and repairs what differs; drift that it can't explain is told."""
+        """Compares the account with its exchange and repairs what differs. Raises what the exchange's silence raises."""
+        return await self._reconciler.reconcile(account)
+
+    def is_unsettled(self, account_id: str) -> bool:
+        """Whether something of the account waits for an answer of the exchange."""
+        return bool(self._unsettled.get(account_id)) or self._calls.has_doubt(account_id)
+
+    async def revisit(self, account: Account) -> None:
+        """Tries again what got no answer, each when it is due: doubtful orders, then cancels."""
         await self.ask_about_doubtful(account)
-        exchange = self._parts.exchanges[account.exchange]
-        try:
-            listed, held = await exchange.open_orders(account), await exchange.positions(account)
-        except (OutcomeUnknown, Unavailable) as silence:
-            self._log.warning("could not reconcile", account_id=account.id, reason=silence.message)
-            raise
-        working = [from_document(Order, each) for each in self._store["orders"].search(_of(account, _LISTED))]
-        open_positions = self._store["positions"].search(
-            (where("account_id") == account.id) & (where("status") == PositionStatus.OPEN.value)
-        )
-        positions = [from_document(Position, each) for each in open_positions]
-        findings = compare(working, listed, positions, held)
-        await self._repair(account, findings)
-        for plan in self._store["plans"].search((where("account_id") == account.id) & (where("status") == "open")):
-            await self.converge(account, plan["id"])
-        return findings
-
-    async def _repair(self, account: Account, findings: Findings) -> None:
-        for report in findings.update:
-            self.settle(report)
-        for order in findings.ask:
-            answer = await self._ask(account, order)
-            if answer is not None:
-                self.settle(answer)
-        for name in findings.orphans:
-            known = self._store["orders"].get(key=name)
-            if known is not None:
-                await self._cancel(account, from_document(Order, known))
-        if findings.drift or findings.orphans or findings.foreign:
-            self._tell_findings(account, findings)
-
-    def _tell_findings(self, account: Account, findings: Findings) -> None:
-        now = self._clock.now()
-        body = {"drift": list(findings.drift), "orphans": list(findings.orphans), "foreign": list(findings.foreign)}
-        digest = hashlib.sha256(repr(body).encode()).hexdigest()[:16]
-        day = now.date().isoformat()
-        with self._store.transaction() as tx:
-            event = Event(
-                EventKind.RECONCILED, now, body, key=f"reconciled:{account.id}:{day}:{digest}", account_id=account.id
-            )
-            append(tx, event)
-
-    async def _cancel(self, account: Account, order: Order) -> None:
-        exchange = self._parts.exchanges[account.exchange]
-        try:
-            self.settle(await exchange.cancel(account, order))
-        except Rejected:
-            report = await self._ask(account, order)
-            if report is not None:
-                self.settle(report)
-        except (OutcomeUnknown, Unavailable) as silence:
-            self._log.warning("cancel not confirmed, will be tried again", order_id=order.id, reason=silence.message)
-
-    async def _ask(self, account: Account, order: Order) -> OrderReport | None:
-        try:
-            return await self._parts.exchanges[account.exchange].fetch_order(account, order)
-        except (OutcomeUnknown, Unavailable):
-            return None
+        for plan_id in sorted(self._unsettled.get(account.id, ())):
+            if self._patience.is_due(plan_id, self._clock.now()):
+                await self.converge(account, plan_id)
 
     # ---- plans ----------------------------------------------------------------------------------------------------
 
@@ -302,15 +218,29 @@ class Desk:
 
         New stops go out before old ones are cancelled, targets after: never naked, never more than is held.
         """
+        confirmed = True
         for _ in range(4):  # a fill while converging changes what is needed; more rounds would be a quarrel
             steps = self._protection_steps(account, plan_id)
             if not steps:
-                return
+                break
             for cancels, order in steps:
-                if cancels:
-                    await self._cancel(account, order)
-                else:
-                    await self._send(account, order)
+                if not cancels:
+                    await self._calls.send(account, order)
+                elif not await self._calls.cancel(account, order):
+                    confirmed = False
+            if not confirmed:
+                break
+        self._note(account.id, plan_id, settled=confirmed)
+
+    def _note(self, account_id: str, plan_id: str, *, settled: bool) -> None:
+        """Remembers a plan with a cancel that was not confirmed; after a restart reconciliation finds it."""
+        waiting = self._unsettled.setdefault(account_id, set())
+        if settled:
+            waiting.discard(plan_id)
+            self._patience.done(plan_id)
+        else:
+            waiting.add(plan_id)
+            self._patience.failed(plan_id, self._clock.now())
 
     def _protection_steps(self, account: Account, plan_id: str) -> list[tuple[bool, Order]]:
         """What to do, in order: (True, cancel this) or (False, send this). New orders are written down as SUBMITTED."""
@@ -328,7 +258,7 @@ class Desk:
             for level in wanted.refused:
                 _tell_unprotected(tx, position, level, now)
             allowed = [each for each in wanted.to_place if self._may_place(tx, each, position, account)]
-            placed = [(each, _record_submitted(tx, protection.order_of(each, position, now), now)) for each in allowed]
+            placed = [(each, record_submitted(tx, protection.order_of(each, position, now), now)) for each in allowed]
             return [
                 *((False, order) for each, order in placed if each in wanted.stops),
                 *((True, order) for order in (*wanted.to_cancel, *stale)),
@@ -340,40 +270,63 @@ class Desk:
         order = protection.order_of(placement, position, now)
         return refusal_for(tx, order, account, self._parts.kill_file, now) is None
 
-    async def _cancel_entries(self, account: Account, plan_id: str) -> None:
-        for order in _orders(self._store, plan_id):
-            if order.role is OrderRole.ENTRY and order.state.working:
-                await self._cancel(account, order)
+    async def _cancel_entries(self, account: Account, plan_id: str) -> bool:
+        """Takes back the plan's entries, also those not sent yet; returns whether none can fill any more."""
         with self._store.transaction() as tx:
-            settlement.finish_plan_if_idle(tx, plan_id, self._clock.now(), "cancelled")
+            mine = (where("plan_id") == plan_id) & (where("status") == RequestStatus.PENDING.value)
+            for document in tx["order_requests"].search(mine):
+                request = from_document(OrderRequest, document)
+                if request.kind is RequestKind.PLACE and request.role is OrderRole.ENTRY:
+                    self._refuse(tx, request, Refused("withdrawn", "The entry was called off."), self._clock.now())
+        entries = [each for each in _orders(self._store, plan_id) if each.role is OrderRole.ENTRY]
+        return all([await self._calls.cancel(account, each) for each in entries if each.state.working])
+
+    async def _cancel_order(self, account: Account, request: OrderRequest) -> bool:
+        orders = [each for each in _orders(self._store, request.plan_id) if each.request_id == request.cancels]
+        return all([await self._calls.cancel(account, each) for each in orders if each.state.working])
 
     def _move_stop(self, request: OrderRequest) -> None:
         with self._store.transaction() as tx:
             if not _still_pending(tx, request):
                 return
             now = self._clock.now()
+            plan = _plan(tx, request.plan_id)
             position = _position(tx, request.plan_id)
-            moved = settlement.moved_stop(position, request, self._instrument(_plan(tx, request.plan_id)))
-            if isinstance(moved, Refused) or position is None:
-                refused = moved if isinstance(moved, Refused) else Refused("nothing_to_protect", "No open position.")
-                self._refuse(tx, request, refused, now)
+            moved = settlement.moved_stop(plan, position, request, self._instrument(plan))
+            if isinstance(moved, Refused):
+                self._refuse(tx, request, moved, now)
+                return
+            self._finish(tx, request, RequestStatus.DONE)
+            if position is None:
+                tx["plans"].update({"stop_loss": plain(moved)}, key=plan.id)
                 return
             tx["positions"].update({"stop_loss": plain(moved)}, key=position.id)
-            self._finish(request, RequestStatus.DONE, tx=tx)
-            append(
-                tx,
-                settlement.position_event(
-                    EventKind.STOP_MOVED, position, now, {"price": plain(moved), "reason": request.reason}, request.id
-                ),
-            )
+            body = {"price": plain(moved), "reason": request.reason}
+            append(tx, settlement.position_event(EventKind.STOP_MOVED, position, now, body, request.id))
 
     async def _close(self, account: Account, request: OrderRequest) -> None:
-        if (request.share is None and request.quantity is None) or request.share == ONE:
-            await self._cancel_entries(account, request.plan_id)
+        everything = (request.share is None and request.quantity is None) or request.share == ONE
+        if everything and not await self._cancel_entries(account, request.plan_id):
+            self._cancel_entries_later(request)
         order = self._admit(account, request, None)
         if order is not None:
-            await self._send(account, order)
+            await self._calls.send(account, order)
         await self.converge(account, request.plan_id)
+
+    def _cancel_entries_later(self, request: OrderRequest) -> None:
+        """The entries' end is not confirmed: closing does not wait for it, the cancelling is asked for anew."""
+        again = OrderRequest(
+            id=f"{request.id}:entries",
+            account_id=request.account_id,
+            plan_id=request.plan_id,
+            symbol=request.symbol,
+            kind=RequestKind.CANCEL_ENTRIES,
+            created_at=self._clock.now(),
+            reason=request.reason,
+            signal_id=request.signal_id,
+        )
+        with self._store.transaction() as tx:
+            ask(self._store, tx, [again])
 
     def _instrument(self, plan: Plan) -> Instrument:
         instrument = self._parts.instruments.find(plan.symbol, reference_price=plan.reference_price)
@@ -385,37 +338,6 @@ class Desk:
 def _still_pending(tx: Transaction, request: OrderRequest) -> bool:
     document = tx["order_requests"].get(key=request.id)
     return document is not None and document["status"] == RequestStatus.PENDING.value
-
-
-def _record_submitted(tx: Transaction, order: Order, now: datetime) -> Order:
-    submitted = order.moved_to(OrderState.SUBMITTED, now)
-    tx["orders"].insert(to_document(submitted))
-    body = {
-        "role": order.role.value,
-        "type": order.type.value,
-        "quantity": plain(order.quantity),
-        "symbol": order.symbol,
-    }
-    append(tx, _order_event(EventKind.ORDER_SUBMITTED, order, now, body))
-    return submitted
-
-
-def _order_event(kind: EventKind, order: Order, now: datetime, body: dict[str, Any]) -> Event:
-    return Event(
-        kind,
-        now,
-        body,
-        key=f"{kind.value}:{order.id}",
-        account_id=order.account_id,
-        signal_id=order.signal_id,
-        plan_id=order.plan_id,
-        order_id=order.id,
-    )
-
-
-def _state_fields(order: Order) -> dict[str, Any]:
-    document = to_document(order)
-    return {name: document[name] for name in ("state", "reason", "updated_at")}
 
 
 def _plan(tx: Transaction, plan_id: str) -> Plan:
@@ -432,11 +354,6 @@ def _position(tx: Transaction, plan_id: str) -> Position | None:
 
 def _orders(reader: Transaction | Store, plan_id: str) -> list[Order]:
     return [from_document(Order, each) for each in reader["orders"].search(where("plan_id") == plan_id)]
-
-
-def _of(account: Account, states: list[str]) -> QueryInstance:
-    wanted: QueryInstance = (where("account_id") == account.id) & where("state").one_of(states)
-    return wanted
 
 
 def _tell_unprotected(tx: Transaction, position: Position, level: DesiredOrder, now: datetime) -> None:

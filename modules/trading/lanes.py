@@ -14,6 +14,8 @@ from modules.domain.ports import OrderReport
 from modules.records import from_document
 from modules.runtime.logs import log
 from modules.trading.desk import Desk
+from modules.trading.order_calls import SILENCE
+from modules.trading.patience import Patience
 
 
 class Lane:
@@ -27,6 +29,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._again = False
         self._reconcile = False
+        self._patience = Patience()
         self.failure: Exception | None = None
         self._log = log("lane")
 
@@ -36,8 +39,8 @@ class Lane:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it stopped with work left: reports that aren't settled, a comparison that failed."""
-        return bool(self._reports) or self._reconcile
+        """Whether it stopped with work left: reports that aren't settled, a comparison or an order without an answer."""
+        return bool(self._reports) or self._reconcile or self._desk.is_unsettled(self._account_id)
 
     def kick(self, *, reconcile: bool = False) -> None:
         """There may be work: requests, reports, or (with `reconcile`) a comparison with the exchange."""
@@ -74,11 +77,24 @@ class Lane:
             return
         account = from_document(Account, document)
         if self._reconcile:
-            await self._desk.reconcile(account)
-            self._reconcile = False
+            await self._compare(account)
         await self._settle_reports(account)
+        await self._desk.revisit(account)
         if await self._desk.handle_pending(account):
             self._again = True
+
+    async def _compare(self, account: Account) -> None:
+        """An exchange that does not answer is compared with later; closing and protecting don't wait for that."""
+        now = self._desk.clock.now()
+        if not self._patience.is_due("reconcile", now):
+            return
+        try:
+            await self._desk.reconcile(account)
+        except SILENCE:
+            self._patience.failed("reconcile", now)
+        else:
+            self._reconcile = False
+            self._patience.done("reconcile")
 
     async def _settle_reports(self, account: Account) -> None:
         while self._reports:

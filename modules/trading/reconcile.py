@@ -55,13 +55,26 @@ def compare(
     )
 
 
+def missing(held: Iterable[Position], venue_held: Iterable[VenuePosition]) -> dict[tuple[str, Side], Decimal]:
+    """By symbol and side, how much less the exchange holds than the books say."""
+    ours, theirs = _quantities(held, venue_held)
+    less = {key: quantity - theirs.get(key, ZERO) for key, quantity in ours.items()}
+    return {key: quantity for key, quantity in less.items() if quantity > ZERO}
+
+
 def _drift(held: Iterable[Position], venue_held: Iterable[VenuePosition]) -> Iterable[str]:
-    ours: dict[tuple[str, Side], Decimal] = {}
-    for position in held:
-        key = (position.symbol, position.side)
-        ours[key] = ours.get(key, ZERO) + position.quantity
-    theirs = {(each.symbol, each.side): each.quantity for each in venue_held}
+    ours, theirs = _quantities(held, venue_held)
     for key in sorted(ours.keys() | theirs.keys()):
         mine, there = ours.get(key, ZERO), theirs.get(key, ZERO)
         if mine != there:
             yield f"{key[1].value} {key[0]}: {plain(mine)} here, {plain(there)} at the exchange."
+
+
+def _quantities(
+    held: Iterable[Position], venue_held: Iterable[VenuePosition]
+) -> tuple[dict[tuple[str, Side], Decimal], dict[tuple[str, Side], Decimal]]:
+    ours: dict[tuple[str, Side], Decimal] = {}
+    for position in held:
+        key = (position.symbol, position.side)
+        ours[key] = ours.get(key, ZERO) + position.quantity
+    return ours, {(each.symbol, each.side): each.quantity for each in venue_held}

@@ -273,7 +273,7 @@ def check_order(order: Order, quote: Quote | None, view: RiskView, hard: HardLim
     An order that reduces passes unless its price is absurd. One that opens needs a price to be valued at, and must
     keep every hard maximum; `view.held` (not `waiting`, where the order itself is counted) is what it adds to.
     """
-    absurd = _absurd_price(order, quote)
+    absurd = absurd_price(order, quote)
     if absurd is not None or reduces(order):
         return absurd
     if quote is None:
@@ -312,7 +312,8 @@ def _worst_price(order: Order, quote: Quote) -> Decimal:
     return max(order.price or ZERO, order.trigger_price or ZERO) or quote.ask
 
 
-def _absurd_price(order: Order, quote: Quote | None) -> Refused | None:
+def absurd_price(order: Order, quote: Quote | None) -> Refused | None:
+    """Why an order's price must be a mistake, or None. Without a quote nothing can be said."""
     if quote is None:
         return None
     for price in (order.price, order.trigger_price):

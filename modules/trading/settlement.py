@@ -18,7 +18,7 @@ from modules.domain.errors import Refused
 from modules.domain.events import Event, EventKind
 from modules.domain.instruments import Instrument
 from modules.domain.market import ms_from_utc
-from modules.domain.money import ZERO, plain
+from modules.domain.money import ONE, ZERO, plain
 from modules.domain.orders import (
     TRANSITIONS,
     Fill,
@@ -27,11 +27,13 @@ from modules.domain.orders import (
     OrderRole,
     OrderState,
     OrderType,
+    RequestKind,
     RequestStatus,
 )
 from modules.domain.plans import Plan, PlanStatus
 from modules.domain.ports import OrderReport
 from modules.domain.positions import Position, PositionStatus, TargetLevel
+from modules.domain.sides import Side
 from modules.journal import append
 from modules.records import changes, from_document, to_document
 
@@ -48,7 +50,7 @@ def apply_report(tx: Transaction, report: OrderReport, now: datetime) -> tuple[s
     before = from_document(Order, document)
     order = before
     for fill in report.fills:
-        if fill.id not in order.fill_ids:
+        if fill.id not in order.fill_ids and not tx["fills"].contains(key=fill.id):
             order = order.with_fill(fill)
             _book(tx, order, fill, now)
     order = _advanced(order, report, now)
@@ -66,8 +68,8 @@ def _advanced(order: Order, report: OrderReport, now: datetime) -> Order:
     """`order` in the reported state, where the table allows it and the fills bear it out."""
     order = replace(order, exchange_order_id=report.exchange_order_id or order.exchange_order_id)
     state = report.state
-    if state in (OrderState.FILLED, OrderState.PARTIALLY_FILLED) and order.filled < report.filled:
-        return order  # told of fills that were not sent along: reconciliation fetches them first
+    if order.filled < report.filled:
+        return order  # told of fills that were not sent along: it stays as it is until they are fetched
     if state is order.state or state not in TRANSITIONS[order.state]:
         return order
     if state is OrderState.FILLED and order.remaining > ZERO:
@@ -110,6 +112,8 @@ def _enter(tx: Transaction, order: Order, fill: Fill, position: Position | None,
     if position is not None:
         after = position.apply(fill)
         tx["positions"].update(changes(position, after), key=position.id)
+        if position.status is PositionStatus.CLOSED:
+            _close_again(tx, order, fill, position, now)
         return
     plan = from_document(Plan, tx["plans"].get(key=order.plan_id) or {})
     opened = Position(
@@ -137,6 +141,26 @@ def _enter(tx: Transaction, order: Order, fill: Fill, position: Position | None,
         "leverage": plain(opened.leverage),
     }
     append(tx, position_event(EventKind.POSITION_OPENED, opened, now, body, "1"))
+
+
+def _close_again(tx: Transaction, order: Order, fill: Fill, closed: Position, now: datetime) -> None:
+    """An entry that filled after its trade was over: what it brought is closed again, for the trade's own reason."""
+    tx["plans"].update({"status": PlanStatus.OPEN.value, "outcome": None}, key=closed.plan_id)
+    request = OrderRequest(
+        id=f"late:{fill.id}",
+        account_id=closed.account_id,
+        plan_id=closed.plan_id,
+        symbol=closed.symbol,
+        kind=RequestKind.CLOSE,
+        created_at=now,
+        reason=closed.close_reason or "entered too late",
+        role=OrderRole.CLOSE,
+        share=ONE,
+        signal_id=closed.signal_id,
+    )
+    tx["order_requests"].upsert(to_document(request))
+    sentence = f"{plain(fill.quantity)} of {order.symbol} was entered after its trade was over; it is closed again."
+    _alarm(tx, now, sentence, fill.id)
 
 
 def _exit(tx: Transaction, order: Order, fill: Fill, position: Position, now: datetime) -> None:
@@ -204,7 +228,7 @@ def _tell_closed(tx: Transaction, position: Position, fill: Fill, now: datetime)
         "r_multiple": plain(round(r_multiple, 3)) if r_multiple is not None else None,
         "held_seconds": int((fill.at - position.opened_at).total_seconds()),
     }
-    append(tx, position_event(EventKind.POSITION_CLOSED, position, now, body, "1"))
+    append(tx, position_event(EventKind.POSITION_CLOSED, position, now, body, str(len(position.fill_ids))))
 
 
 def finish_plan_if_idle(tx: Transaction, plan_id: str, now: datetime, outcome: str) -> None:
@@ -232,26 +256,49 @@ def finish_plan_if_idle(tx: Transaction, plan_id: str, now: datetime, outcome: s
 def entries_to_cancel(plan: Plan, position: Position | None, working: list[Order]) -> list[Order]:
     """Entry orders that no longer make sense: the trade is over, or a target was hit and the plan says so."""
     entries = [order for order in working if order.role is OrderRole.ENTRY and order.state is not OrderState.SUBMITTED]
+    return entries if entry_is_over(plan, position) else []
+
+
+def entry_is_over(plan: Plan, position: Position | None) -> bool:
+    """Whether nothing more of a trade may be entered."""
     over = plan.status is PlanStatus.DONE or (position is not None and position.status is PositionStatus.CLOSED)
     hit = position is not None and any(target.hit_at for target in position.targets)
-    return entries if over or (hit and plan.cancel_entries_after_target) else []
+    return over or (hit and plan.cancel_entries_after_target)
 
 
-def moved_stop(position: Position | None, request: OrderRequest, instrument: Instrument) -> Decimal | Refused:
+def moved_stop(
+    plan: Plan, position: Position | None, request: OrderRequest, instrument: Instrument
+) -> Decimal | Refused:
     """The stop's new price (None in the request = the average entry), or why it stays.
 
-    Only the trader's own hand (`reason` "user") may put it further away than where it first stood.
+    Before anything is entered it is the plan's stop that moves, and then it has to name a price on the losing side of
+    every entry. Only the trader's own hand (`reason` "user") may put it further away than where it first stood.
     """
-    if position is None or position.status is PositionStatus.CLOSED:
+    if position is None:
+        return _moved_plan(plan, request, instrument)
+    if position.status is PositionStatus.CLOSED:
         return Refused("nothing_to_protect", "There is no open position.")
     price = instrument.round_price(request.price if request.price is not None else position.average_price)
-    if position.stop_loss == price:
+    return _new_stop(price, position.stop_loss, position.initial_stop, position.side, request)
+
+
+def _moved_plan(plan: Plan, request: OrderRequest, instrument: Instrument) -> Decimal | Refused:
+    if plan.status is PlanStatus.DONE or request.price is None:
+        return Refused("nothing_to_protect", "There is no open position.")
+    price = instrument.round_price(request.price)
+    entries = [entry.price or plan.reference_price for entry in plan.entries]
+    if any((entry - price) * plan.side.sign <= ZERO for entry in entries):
+        return Refused("stop_beyond_entry", f"A stop at {plain(price)} would end the trade where it begins.")
+    return _new_stop(price, plan.stop_loss, plan.stop_loss, plan.side, request)
+
+
+def _new_stop(
+    price: Decimal, stands: Decimal | None, first: Decimal | None, side: Side, request: OrderRequest
+) -> Decimal | Refused:
+    if stands == price:
         return Refused("unchanged", f"The stop already stands at {plain(price)}.")
-    if request.reason != "user" and position.initial_stop is not None:
-        further = (position.initial_stop - price) * position.side.sign
-        if further > ZERO:
-            first = plain(position.initial_stop)
-            return Refused("more_risk", f"{plain(price)} risks more than the first stop.", plain(price), first)
+    if request.reason != "user" and first is not None and (first - price) * side.sign > ZERO:
+        return Refused("more_risk", f"{plain(price)} risks more than the first stop.", plain(price), plain(first))
     return price
 
 
@@ -288,13 +335,13 @@ def _adopt(tx: Transaction, report: OrderReport, now: datetime) -> tuple[str, ..
         if tx["fills"].contains(key=f"{fill.id}:1"):
             continue
         left = fill.quantity
-        for position in _closed_by(tx, fill):
+        for number, position in enumerate(_closed_by(tx, fill), start=1):
             if left <= ZERO:
                 break
             plan_ids.append(position.plan_id)
             taken = min(left, position.quantity)
             left -= taken
-            part = replace(fill, id=f"{fill.id}:{len(plan_ids)}", quantity=taken, fee=fill.fee * taken / fill.quantity)
+            part = replace(fill, id=f"{fill.id}:{number}", quantity=taken, fee=fill.fee * taken / fill.quantity)
             _book_adopted(tx, report, part, position, now)
         if left > ZERO:
             sentence = f"A trade of {plain(left)} {fill.symbol} at the exchange belongs to no position here."
@@ -313,7 +360,7 @@ def _closed_by(tx: Transaction, fill: Fill) -> list[Position]:
 
 def _book_adopted(tx: Transaction, report: OrderReport, fill: Fill, position: Position, now: datetime) -> None:
     order = Order(
-        id=f"{report.client_order_id}:{fill.id.rpartition(':')[2]}",
+        id=f"{report.client_order_id}:{fill.id}",
         account_id=position.account_id,
         exchange=position.exchange,
         symbol=position.symbol,
