@@ -21,6 +21,7 @@ from modules.domain.signals import SignalStatus, SourceMessage
 OPPOSITE_GRACE = timedelta(seconds=120)
 #: How far a stated age ("8 hours 22 minutes ago") may be off from the signal it names.
 AGE_TOLERANCE = 0.25
+LEAST_AGE_TOLERANCE_MS = 120_000
 _OPEN = [SignalStatus.WAITING.value, SignalStatus.ACTIVE.value]
 
 
@@ -44,13 +45,24 @@ def bind(tx: Transaction, message: SourceMessage, read: Parse) -> Binding:
         return Binding(None, f"There is no open signal of this source on {what}.")
     if read.opposite_direction:
         return _older(candidates, message)
+    return _fitting(candidates, message, read)
+
+
+def _fitting(candidates: list[dict[str, Any]], message: SourceMessage, read: Parse) -> Binding:
+    """The one among the source's open signals that has the side and the age that the message names."""
     if read.side is not None:
-        candidates = [each for each in candidates if each["side"] == read.side.value] or candidates
+        candidates = [each for each in candidates if each["side"] == read.side.value]
+        if not candidates:
+            return Binding(None, f"It speaks of a {read.side.value}, and none of this source is open.")
+    if read.age_seconds:
+        candidates = _of_age(candidates, message, read.age_seconds)
+        if not candidates:
+            return Binding(None, "No open signal of this source is as old as it says.")
     if len(candidates) == 1:
         return Binding(candidates[0]["id"], "It is the source's only open signal that fits.")
     if read.symbol is None:
         return Binding(None, f"It names no symbol and answers no post, and {len(candidates)} signals are open.")
-    return _by_time(candidates, message, read)
+    return Binding(candidates[-1]["id"], f"The newest of {len(candidates)} open signals on {read.symbol}.")
 
 
 def _answered(tx: Transaction, source: str, message_id: str) -> str | None:
@@ -86,10 +98,9 @@ def _older(candidates: list[dict[str, Any]], message: SourceMessage) -> Binding:
     return Binding(None, "Closed by an opposite signal, but only the new signal is known here; it stays.")
 
 
-def _by_time(candidates: list[dict[str, Any]], message: SourceMessage, read: Parse) -> Binding:
-    if read.age_seconds:
-        said = ms_from_utc(message.at) - read.age_seconds * 1000
-        nearest = min(candidates, key=lambda each: abs(each["said_at"] - said))
-        if abs(nearest["said_at"] - said) <= AGE_TOLERANCE * read.age_seconds * 1000:
-            return Binding(nearest["id"], "Its stated age fits that signal.")
-    return Binding(candidates[-1]["id"], f"The newest of {len(candidates)} open signals on {read.symbol}.")
+def _of_age(candidates: list[dict[str, Any]], message: SourceMessage, age_seconds: int) -> list[dict[str, Any]]:
+    """The candidate that was said that long ago, nearest first, or none."""
+    said = ms_from_utc(message.at) - age_seconds * 1000
+    tolerance = max(AGE_TOLERANCE * age_seconds * 1000, LEAST_AGE_TOLERANCE_MS)
+    near = [each for each in candidates if abs(each["said_at"] - said) <= tolerance]
+    return sorted(near, key=lambda each: int(abs(each["said_at"] - said)))[:1]

@@ -71,11 +71,14 @@ class Intake:
     def take(self, message: SourceMessage) -> Taken:
         """Takes one message in. The same message again answers the same and does nothing.
 
-        Raises InvalidInput for a text that is empty or longer than 100 kB.
+        Characters that no text can hold (half of a pair, zero) are replaced. Raises InvalidInput for a text that is empty
+        or longer than 100 kB, and for such characters in the source or an id.
         """
+        _check_ids(message)
+        message = replace(message, text=storable(message.text))
         if not message.text.strip():
             raise InvalidInput("the message has no text", fields={"text": "required"})
-        if len(message.text.encode("utf-8", "surrogatepass")) > MAX_TEXT:
+        if len(message.text.encode()) > MAX_TEXT:
             raise InvalidInput("the message is longer than 100 kB", fields={"text": "too long"})
         known = self._store["messages"].get(key=message.id)
         if known is not None:
@@ -93,7 +96,7 @@ class Intake:
         """The edit number of a changed text of that message: the number it already has, else the next one."""
         seen = self._store["messages"].search((where("source") == source) & (where("message_id") == message_id))
         for each in seen:
-            if each["text"] == text:
+            if each["text"] == storable(text):
                 return int(each["edited"])
         return max((int(each["edited"]) for each in seen), default=-1) + 1
 
@@ -209,8 +212,8 @@ class Intake:
         """An edit never makes a new entry: it is an update to the signal first posted, or changes nothing."""
         if read.kind is Kind.UPDATE:
             return self._update(tx, message, read, Binding(first.id, "An edit of the signal's own post."))
-        moved = read.kind is Kind.ENTRY and read.stop_loss is not None and read.stop_loss != first.stop_loss
-        if moved:
+        stop = read.stop_loss if read.kind is Kind.ENTRY else None
+        if stop is not None and stop != _stop_in_post(tx, message):
             change = replace(read, kind=Kind.UPDATE, update="move_stop")
             return self._update(tx, message, change, Binding(first.id, "The post's stop was edited."))
         return {"kind": Kind.NONE.value, "signal_id": first.id, "reason": "An edit that changes nothing to act on."}
@@ -235,6 +238,27 @@ def _said_at(message: SourceMessage, read: Parse) -> datetime:
     if read.age_seconds:
         said = min(said, message.received_at - timedelta(seconds=read.age_seconds))
     return said
+
+
+def storable(text: str) -> str:
+    """`text` with what no UTF-8 text can hold, and zero characters, replaced by the sign for that."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _check_ids(message: SourceMessage) -> None:
+    for name in ("source", "message_id", "reply_to"):
+        value = getattr(message, name) or ""
+        if storable(value) != value:
+            raise InvalidInput(f"{name} has characters that no text can hold", fields={name: "not valid text"})
+
+
+def _stop_in_post(tx: Transaction, message: SourceMessage) -> Decimal | None:
+    """The stop that the post named last, before this edit."""
+    same = (where("source") == message.source) & (where("message_id") == message.message_id)
+    seen = sorted(tx["messages"].search(same), key=lambda each: int(each["edited"]))
+    stops = [each["parse"].get("stop_loss") for each in seen if each["edited"] < message.edited]
+    named = [stop for stop in stops if stop is not None]
+    return Decimal(named[-1]) if named else None
 
 
 def _own_words(tx: Transaction, message: SourceMessage, digest: str) -> str | None:

@@ -110,7 +110,10 @@ class SignalTracker:
         what, price = entry.body["update"], entry.body.get("price")
         if what in ("cancel", "close"):
             self._closed_by_source(signal, what, now)
-        elif what == "move_stop" and signal.status is SignalStatus.ACTIVE:
+        elif what == "move_stop" and signal.status is SignalStatus.WAITING:
+            if price is not None:
+                self._stop_set(signal, Decimal(price))
+        elif what == "move_stop":
             to = Decimal(price) if price is not None else signal.entry_price
             if to is not None:
                 self._stop_moved(signal, to, entry.seq, now)
@@ -124,6 +127,15 @@ class SignalTracker:
             self._end(signal, SignalStatus.CLOSED, f"{what}_by_source_without_price", now)
             return
         self._end(signal, SignalStatus.CLOSED, f"{what}_by_source", now, quote.last)
+
+    def _stop_set(self, signal: Signal, price: Decimal) -> None:
+        """Before the entry the source may still say where its stop is to be: on the losing side of every entry."""
+        if any((entry - price) * signal.side.sign <= ZERO for entry in signal.entries):
+            return
+        moved = replace(signal, stop_loss=price)
+        with self._store.transaction() as tx:
+            self._save(tx, signal, moved)
+            tx.after_commit(lambda: self._open.update({signal.id: moved}))
 
     def _stop_moved(self, signal: Signal, price: Decimal, seq: int, now: datetime) -> None:
         moved = replace(signal, stop_now=price)

@@ -158,12 +158,14 @@ def _distinct(figures: Iterable[Figure]) -> tuple[Decimal, ...]:
 
 def _update(message: Message, evidence: Evidence) -> Parse:
     update, symbol = evidence.update, message.symbol
+    side, how = message.side
     spans = [_span(message, "symbol", symbol.start, symbol.end)] if symbol and symbol.end > symbol.start else []
     if update is not None:
         spans.append(_span(message, "update", update.token.start, update.token.end))
     return Parse(
         Kind.UPDATE,
         symbol=symbol.symbol if symbol else None,
+        side=side if how == "written" else None,
         update=update.what if update else None,
         update_level=update.level if update else None,
         stop_loss=update.stop_loss if update else None,
