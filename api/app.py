@@ -46,7 +46,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
 
     @app.get("/api/health", summary="Whether the core can trade")
     def health() -> tuple[Response, int]:
-        state = rooms.views.health(rooms.clock.now(), trading=rooms.trading, feed=rooms.feed())
+        state = rooms.views.health(rooms.clock.now(), trading=rooms.trading, feed=rooms.prices.feed())
         return answer(state, 503 if state["status"] == "down" else 200)
 
     @app.before_request

@@ -34,13 +34,6 @@ class Rooms:
         symbols = {row["symbol"] for row in self.store["positions"].search(where("status") == "open")}
         return {symbol: quote.last for symbol in symbols if (quote := self.prices.latest(symbol)) is not None}
 
-    def feed(self) -> dict[str, Any] | None:
-        """What the price hub last said, None while it is silent."""
-        status, age = self.prices.status, self.prices.message_age()
-        if status is None or age is None or age > 5 or not self.prices.connected:
-            return None
-        return {"source": status.source, "stale": False}
-
 
 def answer(fields: dict[str, Any], status: int = 200) -> tuple[Response, int]:
     """A yes: `success` with the fields beside it."""

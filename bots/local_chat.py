@@ -102,7 +102,7 @@ async def _converse(core: Core) -> None:
 
     prices = QuoteClient(core.hub_path, core.clock)
     await prices.start()
-    terminal = Terminal(core, prices)
+    terminal = Terminal(core, prices, feed=prices.feed)
     print("Commands start with / (try /help); anything else is taken in as a channel's message. Ctrl-D ends.")
     try:
         while True:

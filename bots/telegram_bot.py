@@ -221,17 +221,9 @@ async def main(stopping: asyncio.Event) -> None:
             settings=core.settings,
             intake=make_intake(core, prices),
             candles=place.recent_candles,
-            feed=lambda: feed_of(prices),
+            feed=prices.feed,
         )
         await place.live(Broadcast(core, rooms, prices), stopping, quotes=lambda _quote: None, prices=prices)
-
-
-def feed_of(prices: QuoteClient) -> dict[str, Any] | None:
-    """What the price hub last said, None while it is silent."""
-    status, age = prices.status, prices.message_age()
-    if status is None or age is None or age > 5 or not prices.connected:
-        return None
-    return {"source": status.source, "stale": False}
 
 
 if __name__ == "__main__":

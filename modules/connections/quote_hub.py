@@ -254,19 +254,18 @@ class HubServer:
 
     def _tell_source(self) -> None:
         wanted = self.wanted()
+        # References first: a simulated market of a symbol begins where its first listener says it stands.
+        want_at: Callable[[str, Decimal], None] | None = getattr(self._source, "want_at", None)
+        for listener in self._listeners.values():
+            for symbol, price in listener.references.items():
+                if want_at is not None and symbol in wanted and price > 0:
+                    want_at(symbol, price)
+            listener.references = {}
         if wanted != self._told:
             self._told = wanted
             for symbol in self._latest.keys() - wanted:
                 del self._latest[symbol]
             self._source.want(wanted)
-        want_at: Callable[[str, Decimal], None] | None = getattr(self._source, "want_at", None)
-        if want_at is None:
-            return
-        for listener in self._listeners.values():
-            for symbol, price in listener.references.items():
-                if symbol in wanted and price > 0:
-                    want_at(symbol, price)
-            listener.references = {}
 
     def _flush(self) -> None:
         touched, self._touched = self._touched, set()

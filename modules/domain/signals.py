@@ -99,6 +99,15 @@ class Signal:
     r_multiple: Decimal | None = None
     return_percent: Decimal | None = None
 
+    @property
+    def reference_price(self) -> Decimal | None:
+        """A price near which this call was made: its first entry, else midway from the stop to the first target."""
+        if self.entries:
+            return self.entries[0]
+        if self.stop_loss is not None and self.targets:
+            return (self.stop_loss + self.targets[0]) / 2
+        return self.stop_loss or next(iter(self.targets), None)
+
 
 def signal_id(source: str, message_id: str) -> str:
     """The id of the signal in that message."""

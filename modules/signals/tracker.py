@@ -58,10 +58,10 @@ class SignalTracker:
         return {signal.symbol for signal in self._open.values()}
 
     def reference_price(self, symbol: str) -> Decimal | None:
-        """An entry price said for `symbol`: where a simulated market may begin."""
+        """A price near which `symbol` was called: where a simulated market may begin."""
         for signal in self._open.values():
-            if signal.symbol == symbol and (signal.entries or signal.stop_loss):
-                return signal.entries[0] if signal.entries else signal.stop_loss
+            if signal.symbol == symbol and signal.reference_price is not None:
+                return signal.reference_price
         return None
 
     def sync(self, now: datetime) -> int:
@@ -163,6 +163,9 @@ class SignalTracker:
             return 0
         if signal.stop_loss is not None and (price - signal.stop_loss) * signal.side.sign <= ZERO:
             self._end(signal, SignalStatus.CANCELLED, "stop_before_entry", now)
+            return 1
+        if signal.targets and (price - signal.targets[0]) * signal.side.sign >= ZERO:
+            self._end(signal, SignalStatus.CANCELLED, "target_before_entry", now)
             return 1
         at = utc_from_ms(quote.time_ms)
         active = replace(

@@ -125,7 +125,7 @@ class Planner:
                 "signal_id": signal.id,
                 "account_id": account.id,
                 "symbol": signal.symbol,
-                "reference": plain(_reference(signal)),
+                "reference": plain(signal.reference_price or ONE),
                 "created_at": ms_from_utc(now),
             }
             if not tx["plans"].contains(key=name):
@@ -144,7 +144,7 @@ class Planner:
             self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
             return False
         view = risk_view(self._store, account, balance.equity, self._parts.board, now)
-        reference = _reference(signal)
+        reference = signal.reference_price
         given = PlanningInput(
             signal=signal,
             account=account,
@@ -226,11 +226,6 @@ class Planner:
         plans = tx["plans"].search((where("signal_id") == signal.id) & (where("status") == PlanStatus.OPEN.value))
         for document in plans:
             ask(self._store, tx, _requests_for(from_document(Plan, document), entry, now))
-
-
-def _reference(signal: Signal) -> Decimal:
-    """A price the signal names; a market entry without any price has at least a stop or a target near it."""
-    return next(iter((*signal.entries, *((signal.stop_loss,) if signal.stop_loss else ()), *signal.targets)), ONE)
 
 
 def _requests_for(plan: Plan, entry: Entry, now: datetime) -> list[OrderRequest]:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
@@ -19,6 +20,7 @@ from modules.domain.errors import InvalidInput
 from modules.domain.market import Quote
 from modules.domain.ports import Clock
 
+_SILENT_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -55,6 +57,13 @@ class QuoteClient:
     def message_age(self) -> float | None:
         """Seconds since the hub last said anything (it does so every second); None before the first time."""
         return None if self._heard_at is None else self._clock.monotonic() - self._heard_at
+
+    def feed(self) -> dict[str, Any] | None:
+        """What health says of prices: the source's name; None while the hub is silent."""
+        age = self.message_age()
+        if self.status is None or age is None or age > _SILENT_SECONDS or not self.connected:
+            return None
+        return {"source": self.status.source, "stale": False}
 
     def latest(self, symbol: str) -> Quote | None:
         """The newest quote of a symbol that this process has seen; its `received_ms` tells how old it is."""
