@@ -21,7 +21,7 @@ from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.money import ONE, ZERO, plain
 from modules.domain.orders import OrderRequest, OrderRole, RequestKind, RequestStatus
-from modules.domain.people import Account
+from modules.domain.people import Account, Balance
 from modules.domain.plans import Plan, PlanStatus, plan_id
 from modules.domain.ports import Exchange, Instruments, QuoteBoard
 from modules.domain.signals import Signal, SignalStatus
@@ -138,43 +138,51 @@ class Planner:
             self._store["planning_queue"].remove(key=item["id"])
             return True
         signal, account = found
+        exchange = self._parts.exchanges.get(account.exchange)
+        if exchange is None:
+            return self._decide(
+                item, Refused("exchange_not_connected", f"{account.exchange} is not connected here."), now
+            )
         try:
-            balance = await self._parts.exchanges[account.exchange].balance(account)
+            balance = await exchange.balance(account)
         except (Unavailable, OutcomeUnknown) as silence:
             self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
             return False
-        view = risk_view(self._store, account, balance.equity, self._parts.board, now)
-        reference = signal.reference_price
-        given = PlanningInput(
+        given = self._given(signal, account, balance, now)
+        decision = planning.plan(given)
+        impatient = ms_from_utc(now) - int(item["created_at"]) < PATIENCE_MS
+        priceless = isinstance(decision, Refused) and decision.rule == "no_fresh_price"
+        if priceless and impatient and not signal.status.ended:
+            return False
+        return self._decide(item, decision, now, given)
+
+    def _given(self, signal: Signal, account: Account, balance: Balance, now: datetime) -> PlanningInput:
+        return PlanningInput(
             signal=signal,
             account=account,
             settings=account.settings,
-            instrument=self._parts.instruments.find(signal.symbol, reference_price=reference),
+            instrument=self._parts.instruments.find(signal.symbol, reference_price=_reference(signal)),
             quote=self._parts.board.latest(signal.symbol),
             available=balance.available,
-            view=view,
+            view=risk_view(self._store, account, balance.equity, self._parts.board, now),
             hard=self._parts.hard,
             now=now,
             open_positions=open_positions(self._store, account.id),
             open_plans=open_plans(self._store, account.id),
             fresh_seconds=self._parts.fresh_seconds,
         )
-        decision = planning.plan(given)
-        impatient = ms_from_utc(now) - int(item["created_at"]) < PATIENCE_MS
-        if (
-            isinstance(decision, Refused)
-            and decision.rule == "no_fresh_price"
-            and impatient
-            and not signal.status.ended
-        ):
-            return False
+
+    def _decide(
+        self, item: dict[str, Any], decision: Plan | Refused, now: datetime, given: PlanningInput | None = None
+    ) -> bool:
+        """Stores the decision and takes the item off the queue; always True."""
         with self._store.transaction(durable=True) as tx:
             if not tx["planning_queue"].contains(key=item["id"]):
                 return True
             tx["planning_queue"].remove(key=item["id"])
             if isinstance(decision, Refused):
                 self._refuse(tx, item, decision, now)
-            else:
+            elif given is not None:
                 self._commit(tx, decision, given, now)
         return True
 
