@@ -18,7 +18,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+import psutil  # type: ignore[import-untyped]
 
 from modules.runtime.heartbeat import read_beats
 from modules.runtime.settings import EXIT_MISCONFIGURED
@@ -89,13 +91,13 @@ class Supervisor:
 
     async def run(self) -> int:
         """Until `stop`. 0 when everything could be kept running, 1 when a process was given up."""
+        await self._end_leftovers()
         keepers = [asyncio.create_task(self._keep(child), name=child.name) for child in self._children]
         watcher = asyncio.create_task(self._watch())
         await self._stopping.wait()
         given_up = [child.name for child in self._children if child.state in ("failed", "misconfigured")]
-        await self._stop_all()
-        for task in (*keepers, watcher):
-            task.cancel()
+        watcher.cancel()
+        await self._stop_all(keepers)
         await asyncio.gather(*keepers, watcher, return_exceptions=True)
         self._write_state()
         return 1 if given_up else 0
@@ -105,12 +107,11 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         while not self._stopping.is_set():
             code = await self._live(child)
-            if self._stopping.is_set():
-                return
-            if not self._may_restart(child, code):
+            if self._stopping.is_set() or not self._may_restart(child, code):
                 return
             child.restarts += 1
-            await asyncio.sleep(child.pause)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), child.pause)
 
     async def _live(self, child: Child) -> int:
         """Starts the child, passes its lines on, and returns its exit code."""
@@ -132,6 +133,8 @@ class Supervisor:
             return 127
         child.pid, child.started, child.state = child.process.pid, time.monotonic(), "up"
         self._write_state()
+        if self._stopping.is_set():  # it was being started when the end was asked for
+            _signal_group(child, signal.SIGTERM)
         await self._pass_on(child)
         return await child.process.wait()
 
@@ -184,6 +187,7 @@ class Supervisor:
             beats = read_beats(self._run_dir)
             now, now_ms = time.monotonic(), time.time() * 1000
             for child in self._children:
+                _end_orphans(child)
                 beat = beats.get(child.name)
                 mine = beat is not None and beat.pid == child.pid
                 silent = (now_ms - beat.at_ms) / 1000 if beat is not None and mine else now - child.started
@@ -191,26 +195,35 @@ class Supervisor:
                     self._say(child.name, f"no finished work for {silent:.0f} s: killed", 31)
                     _signal_group(child, signal.SIGKILL)
 
-    async def _stop_all(self) -> None:
-        living = [child for child in self._children if child.process is not None and child.process.returncode is None]
-        for child in living:
-            child.state = "stopping"
-            _signal_group(child, signal.SIGTERM)
-        await self._wait(living, TERM_SECONDS)
-        for child in living:
+    async def _stop_all(self, keepers: list[asyncio.Task[None]]) -> None:
+        """Asks every child to end, and kills those that have not after a while."""
+        for child in self._children:
+            if child.process is not None and child.process.returncode is None:
+                child.state = "stopping"
+                _signal_group(child, signal.SIGTERM)
+        await asyncio.wait(keepers, timeout=TERM_SECONDS)
+        for child in self._children:
             if child.process is not None and child.process.returncode is None:
                 self._say(child.name, "did not stop in time: killed", 31)
                 _signal_group(child, signal.SIGKILL)
-        await self._wait(living, KILL_SECONDS)
-        for child in living:
-            child.state, child.pid = "stopped", None
+        _, late = await asyncio.wait(keepers, timeout=KILL_SECONDS)
+        for task in late:
+            task.cancel()
+        for child in self._children:
+            if child.state in ("stopping", "up", "restarting"):
+                child.state, child.pid = "stopped", None
 
-    async def _wait(self, children: list[Child], seconds: float) -> None:
-        waits = [asyncio.create_task(child.process.wait()) for child in children if child.process is not None]
-        if waits:
-            _, late = await asyncio.wait(waits, timeout=seconds)
-            for task in late:
-                task.cancel()
+    async def _end_leftovers(self) -> None:
+        """Ends what a killed supervisor left: two of a kind would fight for the same socket, port and lease."""
+        left = _left_over(self._run_dir / "supervisor.json", self._children)
+        for process in left:
+            with suppress(psutil.Error):
+                process.terminate()
+        _, late = await asyncio.to_thread(psutil.wait_procs, left, TERM_SECONDS)
+        for process in late:
+            with suppress(psutil.Error):
+                process.kill()
+        await asyncio.to_thread(psutil.wait_procs, late, KILL_SECONDS)
 
     def _write_state(self) -> None:
         processes = {
@@ -243,6 +256,32 @@ def _die_with_parent() -> None:
     """In the child, before it runs: the kernel sends SIGTERM when the supervisor dies, however it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _left_over(state: Path, children: list[Child]) -> list[psutil.Process]:
+    """The processes named in the state file of an earlier supervisor that still live; a reused number is not one."""
+    try:
+        written = state.stat().st_mtime
+        rows: dict[str, dict[str, Any]] = json.loads(state.read_text(encoding="utf-8"))["processes"]
+    except (OSError, ValueError, KeyError):
+        return []
+    found = []
+    for child in children:
+        pid = rows.get(child.name, {}).get("pid")
+        if pid is None:
+            continue
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if process.create_time() <= written and process.cmdline()[1:] == child.command[1:]:
+                found.append(process)
+    return found
+
+
+def _end_orphans(child: Child) -> None:
+    """What a dead child had started still holds its output, and so its restart: it ends too."""
+    if child.state == "up" and child.process is not None and child.process.returncode is not None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.process.pid, signal.SIGKILL)
 
 
 def _signal_group(child: Child, number: signal.Signals) -> None:
