@@ -19,6 +19,7 @@ from modules.accounts.first_start import OPERATOR, prepare
 from modules.domain.errors import InvalidInput
 from modules.domain.signals import SourceMessage
 from modules.notices.local_channel import messages_after
+from modules.trading.open_symbols import OpenSymbols
 from modules.views import Views
 from modules.wiring import Core, make_intake
 
@@ -61,6 +62,8 @@ class Terminal:
                 self._seen[chat] = message["number"]
                 reply = f" (re {message['reply_to']})" if message["reply_to"] else ""
                 lines.append(f"[{name} {message['number']}{reply}] {plain_text(message['text'])}")
+                if message.get("picture"):
+                    lines.append(f"    picture: {message['picture']}")
         return "\n".join(lines)
 
     def _taken(self, text: str) -> str:
@@ -103,9 +106,11 @@ async def _converse(core: Core) -> None:
     prices = QuoteClient(core.hub_path, core.clock)
     await prices.start()
     terminal = Terminal(core, prices, feed=prices.feed)
+    shown = OpenSymbols(core.store)
     print("Commands start with / (try /help); anything else is taken in as a channel's message. Ctrl-D ends.")
     try:
         while True:
+            prices.want(shown.symbols(core.clock.now()))
             if news := terminal.news():
                 print(news)
             line = await _line()

@@ -62,10 +62,22 @@ class Broadcast:
         """Writes what happened since into the outbox and delivers what is due."""
         self._prices.want(self._open.symbols(now))  # for the answers that show what is open
         more = self._outbox.turn(now)
-        deliver_local(self._core.store, now)
+        await asyncio.to_thread(deliver_local, self._core.store, now, painted=self._painted)
         if self._telegram is not None:
             await self._telegram.turn(now)
         return more > 0
+
+    def _painted(self, signal_id: str) -> str | None:
+        """Draws a signal's picture into the data directory, once; where it lies."""
+        path = self._core.settings.data_dir / "pictures" / f"{signal_id}.png"
+        document = self._core.store["signals"].get(key=signal_id)
+        if document is None:
+            return None
+        if not path.exists():
+            signal = from_document(Signal, document)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(signal_chart(signal, self._rooms.candles(signal.symbol)))
+        return str(path)
 
     async def stop(self) -> None:
         """Lets what is being sent finish."""

@@ -5,27 +5,36 @@ A message and the note that it was delivered are one transaction, so here nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from tinydb import where
 
 from database import Store, Transaction
+from modules.domain.events import EventKind
 from modules.domain.market import ms_from_utc
 from modules.notices.outbox import delivered, due_deliveries, first_post
 
 PREFIX = "local:"
 
 
-def deliver_local(store: Store, now: datetime) -> int:
-    """Puts what is due into the local rooms; returns how many messages."""
+Painter = Callable[[str], str | None]
+
+
+def deliver_local(store: Store, now: datetime, *, painted: Painter = lambda _signal_id: None) -> int:
+    """Puts what is due into the local rooms; returns how many messages.
+
+    `painted(signal_id)` is the path of the picture that belongs under a signal's post, or None.
+    """
     count = 0
     while rows := due_deliveries(store, PREFIX, now):
         for row in rows:
+            picture = painted(row["signal_id"]) if row["kind"] == EventKind.SIGNAL_RECEIVED.value else None
             with store.transaction() as tx:
+                fields = {"signal_id": row["signal_id"], "picture": picture}
                 reply_to = first_post(tx, row["chat"], row["signal_id"])
-                number = post(tx, row["chat"], row["text"], now, reply_to=reply_to, signal_id=row["signal_id"])
+                number = post(tx, row["chat"], row["text"], now, reply_to=reply_to, **fields)
                 delivered(tx, row, str(number), now)
             count += 1
     return count
