@@ -30,7 +30,7 @@ def signal_chart(signal: Signal, candles: Candles | None) -> bytes:
 
     figure = Figure(figsize=(9, 5.6), dpi=100, facecolor=_BACK)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.03, 0.08, 0.80, 0.82))
+    axes = figure.add_axes((0.055, 0.08, 0.775, 0.82))
     shown = candles[-_MOST_CANDLES:] if candles is not None and len(candles) else None
     _style(axes)
     if shown is not None:
