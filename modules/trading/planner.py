@@ -161,7 +161,7 @@ class Planner:
             signal=signal,
             account=account,
             settings=account.settings,
-            instrument=self._parts.instruments.find(signal.symbol, reference_price=_reference(signal)),
+            instrument=self._parts.instruments.find(signal.symbol, reference_price=signal.reference_price),
             quote=self._parts.board.latest(signal.symbol),
             available=balance.available,
             view=risk_view(self._store, account, balance.equity, self._parts.board, now),
