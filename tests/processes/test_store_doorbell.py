@@ -82,9 +82,9 @@ def test_the_bell_of_a_killed_listener_is_cleared_away(tmp_path: Path) -> None:
         victim.kill()
         victim.join(60)
         receiving.close()
-        assert len(list((tmp_path / "bells").iterdir())) == 1
+        assert len(list(store.doorbell.directory.iterdir())) == 1
         with store.doorbell.listen("alive") as bell:
             with store.transaction() as tx:
                 tx.append("A", {}, 1)
             assert bell.wait(30)
-            assert [each.name.split(".")[0] for each in (tmp_path / "bells").iterdir()] == ["alive"]
+            assert [each.name.split(".")[0] for each in store.doorbell.directory.iterdir()] == ["alive"]
