@@ -15,9 +15,9 @@ from typing import TextIO
 
 from modules.accounts.first_start import FirstStart, prepare
 from modules.domain.errors import Misconfigured
-from modules.runtime.settings import EXIT_MISCONFIGURED, Settings, kept_secret, load_settings
+from modules.runtime.settings import EXIT_MISCONFIGURED, Settings, ensure_data_dir, kept_secret, load_settings
 from modules.wiring import open_core
-from services.supervisor import Supervisor, read_procfile
+from services.supervisor import Supervisor, end_leftovers, read_procfile
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,7 +29,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = load_settings()
-        first, lock = _prepare(settings)
+        _check(arguments.procfile)
+        first, lock = _prepare(settings, arguments.procfile)
     except Misconfigured as wrong:
         for problem in wrong.problems:
             print(f"wrong setting: {problem}", file=sys.stderr)
@@ -39,21 +40,40 @@ def main() -> int:
         return asyncio.run(_supervise(arguments.procfile, settings))
 
 
-def _prepare(settings: Settings) -> tuple[FirstStart, TextIO]:
-    """Store, keys and operator; and the lock that keeps a second start on the same data directory out."""
-    core = open_core(settings)
+def _check(procfile: Path) -> None:
+    """Raises Misconfigured for a Procfile that can't be read."""
     try:
-        lock = (core.run_dir / "supervisor.lock").open("w")
+        read_procfile(procfile.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Misconfigured([f"--procfile: {error}"]) from error
+
+
+def _prepare(settings: Settings, procfile: Path) -> tuple[FirstStart, TextIO]:
+    """The lock that keeps a second start on the same data directory out; then the store, the keys and the operator."""
+    ensure_data_dir(settings)
+    lock = _locked(settings.data_dir)
+    try:
+        end_leftovers(procfile, settings.data_dir / "run")
+        core = open_core(settings)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise Misconfigured([f"DATA_DIR: {settings.data_dir} is in use by another start"]) from None
-        for name in ("secret_key", "master_key"):
-            kept_secret(settings, name)
-        return prepare(core.store, settings, core.clock.now()), lock
-    finally:
-        core.store.close()
+            for name in ("secret_key", "master_key"):
+                kept_secret(settings, name)
+            return prepare(core.store, settings, core.clock.now()), lock
+        finally:
+            core.store.close()
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _locked(data_dir: Path) -> TextIO:
+    lock = (data_dir / "run" / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise Misconfigured([f"DATA_DIR: {data_dir} is in use by another start"]) from None
+    return lock
 
 
 def _greet(settings: Settings, first: FirstStart, procfile: Path) -> None:

@@ -70,6 +70,41 @@ def read_procfile(text: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+def end_leftovers(procfile: Path, run_dir: Path) -> int:
+    """Ends what a killed supervisor left in `run_dir`; returns how many. Two of a kind would fight for the same things.
+
+    Deaf or stopped ones are killed: one may hold the store's lock. Call it before the store is opened.
+    """
+    left = _left_over(run_dir / "supervisor.json", dict(read_procfile(procfile.read_text(encoding="utf-8"))))
+    for process in left:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, late = psutil.wait_procs(left, TERM_SECONDS)
+    for process in late:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(late, KILL_SECONDS)
+    return len(left)
+
+
+def _left_over(state: Path, commands: dict[str, list[str]]) -> list[psutil.Process]:
+    """The processes named in the state file of an earlier supervisor that still live; a reused number is not one."""
+    try:
+        written = state.stat().st_mtime
+        rows: dict[str, dict[str, Any]] = json.loads(state.read_text(encoding="utf-8"))["processes"]
+    except (OSError, ValueError, KeyError):
+        return []
+    found = []
+    for name, row in rows.items():
+        if row.get("pid") is None or name not in commands:
+            continue
+        with suppress(psutil.Error):
+            process = psutil.Process(row["pid"])
+            if process.create_time() <= written and process.cmdline()[1:] == commands[name][1:]:
+                found.append(process)
+    return found
+
+
 class Supervisor:
     """`run` starts everything and returns the exit code once it was told to stop."""
 
@@ -91,7 +126,6 @@ class Supervisor:
 
     async def run(self) -> int:
         """Until `stop`. 0 when everything could be kept running, 1 when a process was given up."""
-        await self._end_leftovers()
         keepers = [asyncio.create_task(self._keep(child), name=child.name) for child in self._children]
         watcher = asyncio.create_task(self._watch())
         await self._stopping.wait()
@@ -213,18 +247,6 @@ class Supervisor:
             if child.state in ("stopping", "up", "restarting"):
                 child.state, child.pid = "stopped", None
 
-    async def _end_leftovers(self) -> None:
-        """Ends what a killed supervisor left: two of a kind would fight for the same socket, port and lease."""
-        left = _left_over(self._run_dir / "supervisor.json", self._children)
-        for process in left:
-            with suppress(psutil.Error):
-                process.terminate()
-        _, late = await asyncio.to_thread(psutil.wait_procs, left, TERM_SECONDS)
-        for process in late:
-            with suppress(psutil.Error):
-                process.kill()
-        await asyncio.to_thread(psutil.wait_procs, late, KILL_SECONDS)
-
     def _write_state(self) -> None:
         processes = {
             child.name: {"state": child.state, "pid": child.pid, "restarts": child.restarts} for child in self._children
@@ -256,25 +278,6 @@ def _die_with_parent() -> None:
     """In the child, before it runs: the kernel sends SIGTERM when the supervisor dies, however it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _left_over(state: Path, children: list[Child]) -> list[psutil.Process]:
-    """The processes named in the state file of an earlier supervisor that still live; a reused number is not one."""
-    try:
-        written = state.stat().st_mtime
-        rows: dict[str, dict[str, Any]] = json.loads(state.read_text(encoding="utf-8"))["processes"]
-    except (OSError, ValueError, KeyError):
-        return []
-    found = []
-    for child in children:
-        pid = rows.get(child.name, {}).get("pid")
-        if pid is None:
-            continue
-        with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            if process.create_time() <= written and process.cmdline()[1:] == child.command[1:]:
-                found.append(process)
-    return found
 
 
 def _end_orphans(child: Child) -> None:

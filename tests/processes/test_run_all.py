@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -169,22 +168,6 @@ def test_all_killed_at_once_go_on_as_if_nothing_had_been(program: Program) -> No
         program.until_replaced(name, pid, 20)
     assert follow_to_the_end(program, "DOGE", price, signal_id)["close_reason"] == "targets"
     once_each(program, signal_id)
-
-
-def test_a_process_that_hangs_shows_in_health_and_the_rest_goes_on(program: Program) -> None:
-    program.kill("targets", signal.SIGSTOP)
-    try:
-        row = until(
-            lambda: (r := program.health()["processes"]["targets"])["state"] == "silent" and r, 15, "health says so"
-        )
-        assert row["last_work_seconds_ago"] > 9
-        assert program.health()["status"] == "degraded"
-        price = next(_PRICES)
-        program.tick("ADAUSDT", str(price))
-        program.until_position(program.post(call("ADA", price))["signal_id"], status="open")
-    finally:
-        program.kill("targets", signal.SIGCONT)
-    program.until_healthy()
 
 
 def test_nothing_failed_on_the_way(program: Program) -> None:

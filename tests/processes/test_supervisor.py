@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from services import supervisor as supervision
-from services.supervisor import Supervisor, read_procfile
+from services.supervisor import Supervisor, end_leftovers, read_procfile
 from tests.processes.running import ROOT, until
 
 pytestmark = pytest.mark.processes
@@ -295,30 +295,27 @@ def test_the_processes_of_a_killed_supervisor_end_by_themselves(tmp_path: Path, 
     until(lambda: not any(is_alive(pid) for pid in pids), 5, "both have ended")
 
 
-async def test_what_a_killed_supervisor_left_is_ended_before_the_next_start(
+def test_what_a_killed_supervisor_left_is_ended_before_the_next_start(
     tmp_path: Path, quick: None, pids: list[int]
 ) -> None:
     yard = Yard(tmp_path, deaf=STUBBORN)
-    (left,) = await asyncio.to_thread(_kill_a_supervisor, yard, "deaf")
-    pids.append(left)
-    assert is_alive(left)
-    async with yard.supervised():
-        await eventually(lambda: yard.row("deaf")["pid"] not in (left, None))
-        assert not is_alive(left)
+    pids += _kill_a_supervisor(yard, "deaf")
+    assert is_alive(pids[0])
+    assert end_leftovers(yard.procfile, yard.run_dir) == 1
+    assert not is_alive(pids[0])
+    assert end_leftovers(yard.procfile, yard.run_dir) == 0
 
 
-async def test_a_number_that_now_belongs_to_somebody_else_is_left_alone(
-    tmp_path: Path, quick: None, pids: list[int]
-) -> None:
+def test_a_number_that_now_belongs_to_somebody_else_is_left_alone(tmp_path: Path, quick: None) -> None:
     yard = Yard(tmp_path, one=WAIT)
     with subprocess.Popen([sys.executable, "-c", WAIT], start_new_session=True) as stranger:
-        pids.append(stranger.pid)
-        state = {"pid": 1, "processes": {"one": {"state": "up", "pid": stranger.pid, "restarts": 0}}}
-        (yard.run_dir / "supervisor.json").write_text(json.dumps(state), encoding="utf-8")
-        async with yard.supervised():
-            await eventually(lambda: yard.row("one")["pid"] not in (stranger.pid, None))
+        try:
+            state = {"pid": 1, "processes": {"one": {"state": "up", "pid": stranger.pid, "restarts": 0}}}
+            (yard.run_dir / "supervisor.json").write_text(json.dumps(state), encoding="utf-8")
+            assert end_leftovers(yard.procfile, yard.run_dir) == 0
             assert stranger.poll() is None
-        stranger.kill()
+        finally:
+            stranger.kill()
 
 
 def test_a_procfile_is_read_with_comments_and_quotes() -> None:
