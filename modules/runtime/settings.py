@@ -57,7 +57,7 @@ class Settings(BaseSettings):
 
     trading: Literal["paper", "live"] = "paper"
     i_understand_live_trading: str = ""
-    exchange_urls: dict[str, Any] = Field(default_factory=dict)
+    exchange_urls: Annotated[dict[str, Any], NoDecode] = Field(default_factory=dict)
     max_order_value: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
     max_position_value: Annotated[Decimal, Field(gt=0)] = Decimal(250_000)
     max_leverage: Annotated[Decimal, Field(ge=1)] = Decimal(50)
