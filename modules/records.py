@@ -66,6 +66,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("advanced_orders", indexes=(Index(("account_id", "status")), Index(("status",)))),
     CollectionSpec("day_baselines", indexes=(Index(("account_id", "day"), unique=True),)),
     CollectionSpec("safety"),
+    CollectionSpec("equity_marks"),
     CollectionSpec("refusals", indexes=(Index(("signal_id",)), Index(("account_id", "at")))),
     CollectionSpec("sources"),
     CollectionSpec("posts", indexes=(Index(("chat", "message_id")), Index(("signal_id",)), Index(("content_hash",)))),
@@ -77,7 +78,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("confirmations"),
     CollectionSpec("reader_states"),
     CollectionSpec("paper_accounts"),
-    CollectionSpec("paper_orders", indexes=(Index(("account_id", "state")), Index(("state",)))),
+    CollectionSpec("paper_orders", indexes=(Index(("account_id", "state")), Index(("state",)), Index(("plan_id",)))),
     CollectionSpec("paper_positions", indexes=(Index(("account_id",)),)),
     CollectionSpec("paper_trades", indexes=(Index(("client_order_id",)), Index(("account_id", "at")))),
 )

@@ -330,6 +330,7 @@ def test_a_fill_after_its_cancel_was_confirmed_is_closed_again(world: World, exc
     late = Fill(
         "late-1", second.id, "a1", "BTCUSDT", second.action, Decimal(59_500), second.quantity, Decimal(), world.clock.now()
     )  # fmt: skip
+    world.store["paper_orders"].update({"filled": str(second.quantity)}, key=second.id)
     hold_at_the_exchange(world, second.quantity)
     world.stage.desk.settle(
         OrderReport(second.id, OrderState.FILLED, world.clock.now(), filled=second.quantity, fills=(late,))
