@@ -17,8 +17,8 @@ from modules.domain.ports import QuoteBoard
 from modules.domain.positions import Position, PositionStatus
 from modules.records import from_document
 from modules.trading.risk import RiskView, exposures
-from modules.trading.safety import baseline_at
-from modules.trading.safety_state import states_for
+from modules.trading.safety import Scope, baseline_at
+from modules.trading.safety_state import state_of, states_for
 
 _WORKING = [state.value for state in OrderState if state.working]
 
@@ -40,6 +40,7 @@ def open_plans(reader: Store | Transaction, account_id: str) -> tuple[Plan, ...]
 def risk_view(store: Store, account: Account, equity: Decimal, board: QuoteBoard, now: datetime) -> RiskView:
     """Everything the limits look at. The day's first look keeps the equity then as the day's baseline."""
     since = ms_from_utc(baseline_at(states_for(store, account), now))
+    hard_since = ms_from_utc(baseline_at([state_of(store, Scope.GLOBAL)], now))
     mine = where("account_id") == account.id
     closed = store["positions"].search(mine & (where("closed_at") >= since), order_by="closed_at")
     done = [from_document(Position, each) for each in closed]
@@ -57,6 +58,7 @@ def risk_view(store: Store, account: Account, equity: Decimal, board: QuoteBoard
         open_trades=len(plans),
         held=held,
         waiting=waiting,
+        hard_start_equity=_baseline(store, account, equity, hard_since),
         orders_last_minute=orders_since(store, account.id, ms_from_utc(now) - 60_000),
     )
 

@@ -1,101 +1,67 @@
-"""The kill switch in the store: reading what holds, changing it with a record of who and why, and carrying out a flatten.
+"""Carrying out what the kill switch orders: a flatten until nothing is held, the end of a pause, a trip of the breaker.
 
-The kill file works when nothing else does; it is read before every send. Reading it fails closed: a file that is there
-but can't be read stops new trades.
+Reading and changing the switch itself is `safety_records`; its names are kept here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from tinydb import where
 
 from database import Store, Transaction
-from modules.domain.errors import Refused
-from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
-from modules.domain.orders import Order, OrderRequest
+from modules.domain.orders import OrderRole, OrderState, RequestKind, RequestStatus
 from modules.domain.people import Account
 from modules.domain.plans import Plan, PlanStatus
 from modules.domain.positions import Position, PositionStatus
-from modules.journal import append
-from modules.records import from_document, to_document
+from modules.records import from_document
 from modules.trading import safety
+from modules.trading.breaker import BreakerRules
+from modules.trading.breaker_state import BreakerWatch
 from modules.trading.requests import ask
 from modules.trading.safety import Effective, SafetyState, Scope, Stage
+from modules.trading.safety_records import (
+    change,
+    effective_for,
+    read_kill_file,
+    refusal_for,
+    since_ms,
+    state_of,
+    states_for,
+)
 
+__all__ = [
+    "SafetyKeeper",
+    "change",
+    "effective_for",
+    "read_kill_file",
+    "refusal_for",
+    "since_ms",
+    "state_of",
+    "states_for",
+]
 
-def read_kill_file(path: Path) -> str | None:
-    """Content of the kill file; None where there is none."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")[:200]
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return ""
-
-
-def state_of(reader: Store | Transaction, scope: Scope, scope_id: str = "") -> SafetyState:
-    """The stored state of one scope; ACTIVE where none was ever set."""
-    blank = SafetyState(scope, scope_id)
-    document = reader["safety"].get(key=blank.id)
-    return from_document(SafetyState, document) if document else blank
-
-
-def states_for(reader: Store | Transaction, account: Account) -> tuple[SafetyState, ...]:
-    """Every state that concerns an account: the deployment's, its user's, its own."""
-    return (
-        state_of(reader, Scope.GLOBAL),
-        state_of(reader, Scope.USER, account.user_id),
-        state_of(reader, Scope.ACCOUNT, account.id),
-    )
-
-
-def refusal_for(
-    reader: Store | Transaction, wish: Order | OrderRequest, account: Account, kill_file: Path, now: datetime
-) -> Refused | None:
-    """Why safety forbids this order now, or None."""
-    return safety.allows(wish, states_for(reader, account), kill_file=read_kill_file(kill_file), now=now)
-
-
-def change(
-    store: Store, scope: Scope, scope_id: str, step: Callable[[SafetyState], SafetyState], now: datetime
-) -> SafetyState:
-    """Applies `step` (a verb of `safety`) to a scope's state; an actual change is stored and told."""
-    with store.transaction(durable=True) as tx:
-        before = state_of(tx, scope, scope_id)
-        after = step(before)
-        if after == before:
-            return before
-        tx["safety"].upsert({"id": after.id, **to_document(after)})
-        body = {
-            "scope": scope.value,
-            "scope_id": scope_id,
-            "stage": after.stage.value,
-            "was": before.stage.value,
-            "by": after.by,
-            "reason": after.reason,
-        }
-        append(tx, Event(EventKind.SAFETY_CHANGED, now, body))
-    return after
-
-
-def effective_for(reader: Store | Transaction, account: Account, kill_file: Path, now: datetime) -> Effective:
-    """What holds for an account now, and where it comes from."""
-    return safety.effective(states_for(reader, account), read_kill_file(kill_file), now)
+#: A close that came to nothing while everything is to be closed is asked for again after this.
+CLOSE_AGAIN_MS = 5_000
+_WORKING = [state.value for state in OrderState if state.working]
 
 
 class SafetyKeeper:
-    """Carries out what the switch orders: ends pauses, closes everything on FLATTEN, locks when flat."""
+    """Carries out what the switch orders: ends pauses, closes everything on FLATTEN, locks when flat.
 
-    def __init__(self, store: Store, kill_file: Path) -> None:
+    A close that was refused, or rejected by the exchange, is asked for again after a while, until nothing is held.
+    """
+
+    def __init__(self, store: Store, kill_file: Path, breaker: BreakerRules | None = None) -> None:
+        self._breaker = BreakerWatch(store, breaker or BreakerRules())
         self._store = store
         self._kill_file = kill_file
 
     def turn(self, now: datetime) -> int:
-        """One look at every stop that holds; returns how many requests were made."""
+        """One look at what closed and at every stop that holds; returns how many requests were made."""
+        self._breaker.turn(now)
         stopped = [
             from_document(SafetyState, each) for each in self._store["safety"].search(where("stage") != "active")
         ]
@@ -117,7 +83,12 @@ class SafetyKeeper:
         if not plans and not positions:
             return 0
         with self._store.transaction() as tx:
-            requests = safety.flatten_requests(holds, positions, plans, order_id=self._occasion(holds), now=now)
+            occasion = self._occasion(holds)
+            requests = list(safety.flatten_requests(holds, (), plans, order_id=occasion, now=now))
+            for position in positions:
+                name = _next_attempt(tx, position, occasion, now)
+                if name is not None:
+                    requests += safety.flatten_requests(holds, (position,), (), order_id=name, now=now)
             return ask(self._store, tx, requests)
 
     def _open(self, account: Account) -> tuple[list[Plan], list[Position]]:
@@ -147,6 +118,21 @@ class SafetyKeeper:
             change(self._store, state.scope, state.scope_id, step, now)
 
 
+def _next_attempt(tx: Transaction, position: Position, occasion: str, now: datetime) -> str | None:
+    """The name of the next try to close a position, None while one is under way or the last one is too recent."""
+    mine = where("plan_id") == position.plan_id
+    closes = [each for each in tx["order_requests"].search(mine) if each["kind"] == RequestKind.CLOSE.value]
+    tries = [each for each in closes if str(each["id"]).startswith(f"{occasion}:")]
+    working = mine & (where("role") == OrderRole.CLOSE.value) & where("state").one_of(_WORKING)
+    pending = any(each["status"] == RequestStatus.PENDING.value for each in closes)
+    if pending or tx["orders"].contains(working):
+        return None
+    newest = max((int(each["created_at"]) for each in tries), default=None)
+    if newest is not None and 0 <= ms_from_utc(now) - newest < CLOSE_AGAIN_MS:
+        return None
+    return f"{occasion}:{len(tries)}" if tries else occasion
+
+
 def _concerns(state: SafetyState, account: Account) -> bool:
     match state.scope:
         case Scope.GLOBAL:
@@ -155,8 +141,3 @@ def _concerns(state: SafetyState, account: Account) -> bool:
             return account.user_id == state.scope_id
         case _:
             return account.id == state.scope_id
-
-
-def since_ms(state: SafetyState) -> int | None:
-    """When the state was last changed, in milliseconds."""
-    return ms_from_utc(state.since) if state.since else None
