@@ -86,13 +86,14 @@ class Rooms:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command being carried out."""
+    """One command being carried out. `text` is what follows its name, with its line breaks."""
 
     person: Person
     rooms: Rooms
     words: tuple[str, ...]
     now: datetime
     confirmed: bool = False
+    text: str = ""
 
     def word(self, index: int, default: str = "") -> str:
         """The argument at `index`, or `default`."""
@@ -137,12 +138,11 @@ class ChatTable:
         return tuple(command for command in self.commands if command.role <= role)
 
     async def _answer(self, person: Person, text: str, rooms: Rooms, now: datetime) -> Answer:
-        name, words = _split(text)
-        if name == "confirm":
-            name, words = self._confirmed(person, words, rooms.store, now)
-            confirmed = True
-        else:
-            confirmed = False
+        name, rest = _split(text)
+        confirmed = name == "confirm"
+        if confirmed:
+            name, rest = self._confirmed(person, tuple(rest.split()), rooms.store, now)
+        words = tuple(rest.split())
         command = self._by_name.get(name)
         if command is None or command.role > person.role:
             return self._unknown(name, person)
@@ -150,7 +150,7 @@ class ChatTable:
             raise InvalidInput(
                 f"Usage: /{command.usage}" + (f"\nExample: /{command.example}" if command.example else "")
             )
-        call = Call(person, rooms, words, now, confirmed)
+        call = Call(person, rooms, words, now, confirmed, rest)
         question = command.asks(call) if command.asks and not confirmed else None
         if question is not None:
             return self._ask(call, command, question)
@@ -169,16 +169,14 @@ class ChatTable:
             "user_id": call.person.user_id,
             "chat_id": call.person.chat_id,
             "command": command.name,
-            "words": list(call.words),
+            "text": call.text,
             "expires_at": ms_from_utc(call.now + CONFIRM_FOR),
         }
         call.rooms.store["confirmations"].insert(document)
         buttons = ((Button("Yes, do it", f"/confirm {nonce}"), Button("No", f"/confirm {nonce} no")),)
         return Answer(f"{question}\n<i>Good for two minutes.</i>", buttons)
 
-    def _confirmed(
-        self, person: Person, words: tuple[str, ...], store: Store, now: datetime
-    ) -> tuple[str, tuple[str, ...]]:
+    def _confirmed(self, person: Person, words: tuple[str, ...], store: Store, now: datetime) -> tuple[str, str]:
         with store.transaction() as tx:
             document = tx["confirmations"].get(key=words[0]) if words else None
             mine = document is not None and (document["user_id"], document["chat_id"]) == (
@@ -190,15 +188,15 @@ class ChatTable:
             tx["confirmations"].remove(key=document["id"])
         if words[1:] == ("no",):
             raise NotAllowed("Nothing was done.")
-        return str(document["command"]), tuple(document["words"])
+        return str(document["command"]), str(document["text"])
 
 
-def _split(text: str) -> tuple[str, tuple[str, ...]]:
-    """`/close@bot BTCUSDT 50` is ("close", ("BTCUSDT", "50"))."""
-    words = text.strip().split()
-    if not words:
+def _split(text: str) -> tuple[str, str]:
+    """`/close@bot BTCUSDT 50` is ("close", "BTCUSDT 50")."""
+    name, *rest = text.strip().split(maxsplit=1) or [""]
+    if not name:
         raise InvalidInput("Write a command, for example /help.")
-    return words[0].lstrip("/").partition("@")[0].lower(), tuple(words[1:])
+    return name.lstrip("/").partition("@")[0].lower(), rest[0] if rest else ""
 
 
 @contextmanager

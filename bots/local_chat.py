@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import select
 import sys
-from html import unescape
 from typing import Any
 
 from bots.chat import Answer, Button, Person, Role, Rooms
@@ -19,12 +17,12 @@ from modules.accounts.first_start import OPERATOR, prepare
 from modules.domain.errors import InvalidInput
 from modules.domain.signals import SourceMessage
 from modules.notices.local_channel import messages_after
+from modules.notices.wording import without_markup
 from modules.trading.open_symbols import OpenSymbols
 from modules.views import Views
 from modules.wiring import Core, make_intake
 
 _ROOMS = {"local:vip": "VIP", "local:trial": "trial", f"local:{OPERATOR}": "you"}
-_TAGS = re.compile(r"</?[a-z]+>")
 SOURCE = "local:operator"
 
 
@@ -61,7 +59,7 @@ class Terminal:
             for message in found:
                 self._seen[chat] = message["number"]
                 reply = f" (re {message['reply_to']})" if message["reply_to"] else ""
-                lines.append(f"[{name} {message['number']}{reply}] {plain_text(message['text'])}")
+                lines.append(f"[{name} {message['number']}{reply}] {without_markup(message['text'])}")
                 if message.get("picture"):
                     lines.append(f"    picture: {message['picture']}")
         return "\n".join(lines)
@@ -83,15 +81,10 @@ class Terminal:
 
     def _shown(self, answer: Answer) -> str:
         self._buttons = [button for row in answer.buttons for button in row] or self._buttons
-        lines = [plain_text(answer.text)]
+        lines = [without_markup(answer.text)]
         if answer.buttons:
             lines.append("  ".join(f"!{number} {button.label}" for number, button in enumerate(self._buttons, start=1)))
         return "\n".join(lines)
-
-
-def plain_text(html: str) -> str:
-    """Telegram's HTML as text."""
-    return unescape(_TAGS.sub("", html))
 
 
 def converse(core: Core) -> None:

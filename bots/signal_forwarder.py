@@ -86,7 +86,8 @@ class TelegramSession:
         if self._running is None:
             self._running = asyncio.create_task(self._reader.run(), name="telegram reader")
         elif self._running.done():
-            self._running.result()
+            ended, self._running = self._running, None
+            ended.result()
 
     async def stop(self) -> None:
         """Hangs up and gives the lease back."""

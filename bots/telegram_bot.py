@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bots.chat import Rooms
+from bots.chat import Role, Rooms
 from bots.commands import TABLE
 from bots.telegram_inbox import TelegramInbox
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.connections.telegram_bot_api import BotSender, Delivered, Outgoing
 from modules.connections.telegram_inputs import ChatInput
 from modules.connections.telegram_updates import BotReceiver, TokenInUse, WebhookSettings
-from modules.domain.errors import OutcomeUnknown, Unavailable
+from modules.domain.errors import Misconfigured, OutcomeUnknown, Unavailable
 from modules.domain.events import EventKind
 from modules.domain.signals import Signal
 from modules.leaseholder import LeaseHolder
@@ -34,6 +34,8 @@ from modules.views import Views
 from modules.wiring import Core, make_intake, serve
 
 PREFIX = "telegram:"
+_TRIES = 5
+_CONNECT_AGAIN_SECONDS = 2.0
 
 
 class Broadcast:
@@ -109,6 +111,7 @@ class TelegramSide:
             operators=frozenset(settings.telegram_operators),
         )
         self._sender: BotSender | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._receiving: asyncio.Task[None] | None = None
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._log = log("telegram")
@@ -119,40 +122,57 @@ class TelegramSide:
         if not self._lease.hold(now):
             self.trouble = f"the bot token is used by {self._lease.owner(now)}"
             return
-        if self._sender is None and not await self._connect():
+        self._clear_ended()
+        if self._sender is None:
+            # Beside the turns: a Telegram that does not answer must not hold up the local chat.
+            self._connecting = self._connecting or asyncio.create_task(self._connect(), name="telegram connect")
             return
-        if self._receiving is None or self._receiving.done():
-            self._receiving = asyncio.create_task(self._receive(), name="telegram receiver")
-        self._sending = {chat: task for chat, task in self._sending.items() if not task.done()}
+        self._receiving = self._receiving or asyncio.create_task(self._receive(), name="telegram receiver")
         for row in due_deliveries(self._core.store, PREFIX, now):
             if row["chat"] not in self._sending:
                 self._sending[row["chat"]] = asyncio.create_task(self._deliver(row), name=f"deliver {row['chat']}")
 
     async def stop(self) -> None:
         """Ends receiving, waits for what is under way, gives the lease back."""
-        if self._receiving is not None:
-            self._receiving.cancel()
-            await asyncio.gather(self._receiving, return_exceptions=True)
+        ending = [task for task in (self._connecting, self._receiving) if task is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         if self._sending:
             await asyncio.wait(self._sending.values(), timeout=3)
         if self._sender is not None:
             await self._sender.close()
         self._lease.release()
 
-    async def _connect(self) -> bool:
+    def _clear_ended(self) -> None:
+        """Lets go of tasks that are done; raises what ended them, which only a wrong token or a bug can be."""
+        if self._connecting is not None and self._connecting.done():
+            ended, self._connecting = self._connecting, None
+            ended.result()
+        if self._receiving is not None and self._receiving.done():
+            ended, self._receiving = self._receiving, None
+            ended.result()
+        for chat in [chat for chat, task in self._sending.items() if task.done()]:
+            self._sending.pop(chat).result()
+
+    async def _connect(self) -> None:
         sender = BotSender(self._token, self._core.clock, base_url=self._core.settings.telegram_bot_api)
         try:
             await sender.start()
             me = await sender.me()
-            await sender.set_commands([(each.name, each.help) for each in TABLE.commands])
+            await sender.set_commands([(each.name, each.help) for each in TABLE.visible(Role.SUBSCRIBER)])
         except (Unavailable, OutcomeUnknown) as silence:
             self.trouble = f"Telegram does not answer: {silence.message}"
             await sender.close()
-            return False
+            await asyncio.sleep(_CONNECT_AGAIN_SECONDS)
+            return
+        except BaseException:
+            await sender.close()
+            raise
         self._sender = sender
+        self._wake.set()
         self.trouble = f"@{me.username}"
         self._log.info("telegram bot connected", bot=me.username)
-        return True
 
     async def _receive(self) -> None:
         settings = self._core.settings
@@ -183,11 +203,26 @@ class TelegramSide:
         self._wake.set()
 
     async def _deliver(self, row: Mapping[str, Any]) -> None:
-        """One row of one chat. Marked before it is sent; sent again only when it certainly or possibly did not arrive."""
+        """One row of one chat; a row that can't be handled is put off, then given up, so that the next ones go on."""
+        store, now = self._core.store, self._core.clock.now()
+        try:
+            await self._send(row)
+        except Misconfigured:
+            raise
+        except Exception as error:  # noqa: BLE001 - a per-chat send
+            self._log.error("delivery failed", delivery=row["id"], error=repr(error), exc_info=error)
+            if int(row["attempts"]) + 1 >= _TRIES:
+                undeliverable(store, row, repr(error), blocked=False)
+            else:
+                postpone(store, row, 2.0 ** int(row["attempts"]), repr(error), now)
+        self._wake.set()
+
+    async def _send(self, row: Mapping[str, Any]) -> None:
+        """Marked before it is sent; sent again only when it certainly or possibly did not arrive."""
         assert self._sender is not None
         store, clock = self._core.store, self._core.clock
-        message = await self._message(row)
         begin(store, row)
+        message = await self._message(row)
         try:
             result = await self._sender.send(message)
         except Unavailable as later:
@@ -205,7 +240,6 @@ class TelegramSide:
         else:
             self._log.warning("undeliverable", chat=row["chat"], reason=result.reason, detail=result.detail)
             undeliverable(store, row, f"{result.reason}: {result.detail}", blocked=result.reason != "bad_request")
-        self._wake.set()
 
     async def _message(self, row: Mapping[str, Any]) -> Outgoing:
         chat = str(row["chat"]).removeprefix(PREFIX)

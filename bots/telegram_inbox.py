@@ -44,9 +44,10 @@ class TelegramInbox:
         if not text:
             return None
         person = self._person(update)
-        if person.role is Role.ANYONE:
+        if person.role is Role.ANYONE and not _begins(text):  # who begins otherwise is taken in all the same
             enrol(person, self._rooms)
             person = replace(person, role=Role.SUBSCRIBER)
+        self._rooms.store["chats"].update({"blocked": False}, key=person.chat_id)
         answer = await self._table.handle(person, text, self._rooms)
         return self.rendered(
             answer, update.chat_id, person, reply_to=None if update.callback_data else update.message_id
@@ -93,4 +94,10 @@ class TelegramInbox:
         if not data.startswith("press:"):
             return data
         document = self._rooms.store["confirmations"].get(key=data)
-        return str(document["press"]) if document else "/help"
+        if document is None or document["user_id"] != self._person(update).user_id:
+            return "/help"
+        return str(document["press"]) if document["expires_at"] >= ms_from_utc(self._rooms.clock.now()) else "/help"
+
+
+def _begins(text: str) -> bool:
+    return text.split(maxsplit=1)[0].partition("@")[0].lower() == "/start"

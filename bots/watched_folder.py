@@ -42,6 +42,8 @@ class WatchedFolder:
     def _take(self, path: Path, now: datetime) -> None:
         try:
             message = read_message(path, now)
+            if self._intake.next_edit(message.source, message.message_id, message.text):
+                raise InvalidInput("another text was taken under this name before; give the file a new name")
             taken = self._intake.take(message)
         except InvalidInput as wrong:
             self._log.warning("file refused", file=path.name, reason=wrong.message)

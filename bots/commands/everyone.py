@@ -11,12 +11,13 @@ from modules.accounts.first_start import paper_account
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.market import ms_from_utc
 from modules.domain.plans import TradeSettings
-from modules.domain.signals import Signal
+from modules.domain.signals import Signal, SignalStatus
 from modules.notices.charts import signal_chart
 from modules.notices.outbox import NOTICE_KINDS
 from modules.records import from_document, to_document
 
 _DURATION = re.compile(r"(\d{1,4})([mhd])")
+_SIGNAL_STATES = ("all", "open", *(status.value for status in SignalStatus))
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -86,9 +87,12 @@ async def status(call: Call) -> Answer:
 
 async def signals(call: Call) -> Answer:
     """The newest signals."""
-    found = call.rooms.views.signals(call.word(0, "all"), limit=10).rows
+    which = call.word(0, "all").lower()
+    if which not in _SIGNAL_STATES:
+        raise InvalidInput(f"Write /signals alone or with one of: {', '.join(_SIGNAL_STATES)}.")
+    found = call.rooms.views.signals(which, limit=10).rows
     if not found:
-        return Answer("There are no signals yet. Hand one in by forwarding a channel's post to the inbox.")
+        return Answer("There are no signals yet." if which == "all" else f"There is no signal that is {which}.")
     rows = [("symbol", "side", "state", "result")]
     for each in found:
         state = f"{each['status']} {len(each['targets_hit'])}/{len(each['targets'])}"

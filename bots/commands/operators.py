@@ -23,7 +23,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 async def broadcast(call: Call) -> Answer:
     """Sends a text to the VIP and trial chats."""
-    text = escape(" ".join(call.words))
+    text = escape(call.text)
     key = f"broadcast:{ms_from_utc(call.now)}"
     with call.rooms.store.transaction() as tx:
         chats = tx["chats"].search(where("kind").one_of(["vip", "trial"]))
@@ -101,7 +101,7 @@ def _flatten_question(call: Call) -> str | None:
 
 
 def _broadcast_question(call: Call) -> str:
-    return "Send this to the VIP and trial chats?\n\n" + escape(" ".join(call.words))
+    return "Send this to the VIP and trial chats?\n\n" + escape(call.text)
 
 
 COMMANDS = (

@@ -20,7 +20,7 @@ from modules.domain.events import EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.signals import Signal, content_hash
 from modules.journal import JournalConsumer
-from modules.notices.wording import account_line, operator_line, signal_line, signal_post
+from modules.notices.wording import account_line, operator_line, signal_line, signal_post, without_markup
 from modules.records import from_document
 
 _SIGNAL_KINDS = (
@@ -99,7 +99,7 @@ class Chat:
     blocked: bool = False
 
     def wants(self, notice: str, now: datetime) -> bool:
-        """Whether this chat is to get that kind of notice now; system notices can't be muted away by kind."""
+        """Whether this chat is to get that kind of notice now; a quiet time lets system notices through."""
         if self.blocked or (self.muted_until is not None and now < self.muted_until and notice != "system"):
             return False
         return notice not in self.muted
@@ -200,7 +200,7 @@ def delivered(tx: Transaction, row: Mapping[str, Any], message_id: str, now: dat
         "message_id": message_id,
         "signal_id": row["signal_id"],
         "first": row["kind"] == EventKind.SIGNAL_RECEIVED.value,
-        "content_hash": content_hash(row["text"]),
+        "content_hash": content_hash(without_markup(row["text"])),
         "at": ms_from_utc(now),
     }
     tx["posts"].upsert(post)
@@ -230,7 +230,9 @@ def first_post(reader: Store | Transaction, chat_id: str, signal_id: str | None)
         return None
     posts = reader["posts"].search(where("signal_id") == signal_id)
     mine = [each for each in posts if each["id"].startswith(f"{chat_id}/")]
-    firsts = [each for each in mine if each["first"]] or sorted(mine, key=lambda each: (each["at"], each["id"]))
+    firsts = [each for each in mine if each["first"]] or sorted(
+        mine, key=lambda each: (each["at"], int(each["message_id"]))
+    )
     return str(firsts[0]["message_id"]) if firsts else None
 
 

@@ -5,9 +5,10 @@ Two voices: the channel's (a signal and what the market made of it) and the acco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from modules.domain.events import EventKind
@@ -15,6 +16,7 @@ from modules.domain.money import plain
 from modules.domain.sides import Side
 from modules.domain.signals import Signal
 
+_TAGS = re.compile(r"</?[a-z]+>")
 _REASONS = {
     "stop_loss": "stop loss",
     "break_even": "stop at the entry",
@@ -125,6 +127,11 @@ def operator_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
         case EventKind.ALARM:
             return f"⚠️ {escape(str(body['sentence']))}"
     return None
+
+
+def without_markup(text: str) -> str:
+    """The text as a reader sees it."""
+    return unescape(_TAGS.sub("", text))
 
 
 def _signal_closed(symbol: str, body: Mapping[str, Any]) -> str:
