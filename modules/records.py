@@ -67,6 +67,8 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("day_baselines", indexes=(Index(("account_id", "day"), unique=True),)),
     CollectionSpec("safety"),
     CollectionSpec("equity_marks"),
+    CollectionSpec("opinions", indexes=(Index(("kind", "known_at")), Index(("kind", "subject", "known_at")))),
+    CollectionSpec("score_weights"),
     CollectionSpec("refusals", indexes=(Index(("signal_id",)), Index(("account_id", "at")))),
     CollectionSpec("sources"),
     CollectionSpec("posts", indexes=(Index(("chat", "message_id")), Index(("signal_id",)), Index(("content_hash",)))),
