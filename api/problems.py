@@ -44,10 +44,12 @@ def problem(status: int, code: str, message: str, fields: dict[str, str] | None 
     return jsonify({"success": False, "error": error}), status
 
 
-def invalid_fields(error: ValidationError) -> tuple[Response, int]:
+def invalid_fields(error: ValidationError) -> Response:
     """The answer to a body or query with wrong values: each field with what is wrong with it."""
     fields = {".".join(str(part) for part in each["loc"]) or "body": each["msg"] for each in error.errors()}
-    return problem(422, "invalid_input", "Some values are wrong: " + ", ".join(sorted(fields)), fields)
+    response, status = problem(422, "invalid_input", "Some values are wrong: " + ", ".join(sorted(fields)), fields)
+    response.status_code = status
+    return response
 
 
 def register(app: Flask) -> None:
@@ -62,6 +64,10 @@ def register(app: Flask) -> None:
     def http(error: HTTPException) -> tuple[Response, int]:
         status = error.code or 500
         return problem(status, _CODES.get(status, "http_error"), error.description or error.name)
+
+    @app.errorhandler(RecursionError)
+    def nested(_error: RecursionError) -> tuple[Response, int]:
+        return problem(400, "malformed", "The body is nested too deeply.")
 
     @app.errorhandler(StoreError)
     def store(error: StoreError) -> tuple[Response, int]:

@@ -18,6 +18,7 @@ from tinydb import where
 from tinydb.queries import QueryInstance
 
 from database import Store
+from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc, utc_from_ms
 from modules.domain.money import ZERO, plain
 from modules.domain.orders import Order
@@ -195,6 +196,8 @@ class Views:
         self, collection: str, wanted: QueryInstance | None, order: str, cursor: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         size = max(1, min(limit, MAX_PAGE))
+        if cursor is not None and not self._store[collection].contains(key=cursor):
+            raise InvalidInput("the cursor is not one that this list gave", fields={"cursor": "unknown"})
         found = self._store[collection].search(wanted, order_by=order, descending=True, after=cursor, limit=size + 1)
         following = str(found[size - 1]["id"]) if len(found) > size else None
         return found[:size], following

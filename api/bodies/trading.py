@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC)
@@ -75,7 +75,7 @@ class SignalQuery(ListQuery):
 class EventQuery(Strict):
     """Events after a number."""
 
-    after: int = Field(default=0, ge=0)
+    after: int = Field(default=0, ge=0, lt=2**63)
     limit: int = Field(default=100, ge=1, le=500)
     kind: str | None = Field(default=None, max_length=50)
 
@@ -87,10 +87,16 @@ class SignalPath(Strict):
 
 
 class KillBody(Strict):
-    """How far to stop: new entries only, or close everything too."""
+    """How far to stop: new entries only, or close everything too. Without a body, or with one that can't be read: new
+    entries only, since whoever asks to stop is stopped."""
 
     flatten: bool = False
     reason: str = Field(default="", max_length=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_said(cls, value: object) -> object:
+        return {} if value is None else value
 
 
 class ResumeBody(Strict):
