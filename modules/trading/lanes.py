@@ -97,9 +97,11 @@ class Lane:
             self._patience.done("reconcile")
 
     async def _settle_reports(self, account: Account) -> None:
+        """All that was told is settled before anything follows from it: protection is made for what is then left."""
         while self._reports:
-            report = self._reports[0]
-            plan_ids = self._desk.settle(report)
-            self._reports.popleft()
-            for plan_id in plan_ids:
+            concerned: dict[str, None] = {}
+            while self._reports:
+                concerned |= dict.fromkeys(self._desk.settle(self._reports[0]))
+                self._reports.popleft()
+            for plan_id in concerned:
                 await self._desk.converge(account, plan_id)
