@@ -105,7 +105,7 @@ def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
     try:
         wanted: Any = kind
         value: T = _decoder(wanted)(document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise InvalidInput(f"a stored {kind.__name__} can't be read: {error}") from error
     return value
 

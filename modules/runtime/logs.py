@@ -21,9 +21,9 @@ _NOISY = (
     *("uvicorn.access", "websockets", "numba", "matplotlib"),
 )
 _SHAPES = (
-    (re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}"), REDACTED),
+    (re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"), REDACTED),
     (re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{REDACTED}"),
-    (re.compile(r"(?i)\b(sk|rk|whsec|xox[bp])_[A-Za-z0-9_]{8,}"), REDACTED),
+    (re.compile(r"(?i)\b(sk|rk|whsec|vzk)_[A-Za-z0-9_-]{8,}"), REDACTED),
     (re.compile(r"(://[^/\s:@]+:)[^@\s/]+@"), rf"\1{REDACTED}@"),
 )
 
@@ -53,6 +53,7 @@ def set_up_logs(process: str, level: str = "INFO", style: str = "text") -> None:
             structlog.processors.format_exc_info,
             _redact,
             renderer,
+            _redact_line,
         ],
     )
     _send_to_stdout(formatter, level)
@@ -81,6 +82,8 @@ def redacted(value: Any) -> Any:
         for shape, replacement in _SHAPES:
             value = shape.sub(replacement, value)
         return value
+    if isinstance(value, BaseException):
+        return redacted(repr(value))
     if isinstance(value, dict):
         return {key: redacted(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -93,6 +96,11 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
         if not key.startswith("_"):
             event[key] = redacted(value)
     return event
+
+
+def _redact_line(_logger: Any, _method: str, line: Any) -> str:
+    """The whole line once more: whatever object was in it has become text by now."""
+    return str(redacted(line))
 
 
 def _name_process(process: str) -> Any:

@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     admin_password: SecretStr = SecretStr("")
 
     prices: str = "auto"
-    speed: Annotated[float, Field(ge=0)] = 1.0
+    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     price_exchange: Literal["binance", "binanceusdm", "bybit", "bybitlinear"] = "binanceusdm"
-    stale_after_seconds: Annotated[float, Field(gt=0)] = 30.0
+    stale_after_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
 
     telegram_bot_token: SecretStr = SecretStr("")
     telegram_bot_api: str = "https://api.telegram.org"
