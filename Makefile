@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 
-.PHONY: run test check bench demo clean lock setup setup-dev format
+.PHONY: run test check bench certify demo clean lock setup setup-dev format
 
 run: $(CORE)
 	@exec $(BIN)/python run_all.py
@@ -26,6 +26,10 @@ format:
 
 bench: $(DEV)
 	$(BIN)/python -m tests.load
+
+# Replays prefixes of every public function of analysis and writes docs/analysis/certificate.md.
+certify: $(DEV)
+	$(BIN)/python -m tests.load.certify
 
 demo: $(CORE)
 	@$(BIN)/python cli.py demo

@@ -27,10 +27,10 @@ MOST_SHAPES = 40
 _BACK, _GRID, _TEXT = "#12161c", "#222a35", "#c9d1d9"
 _UP, _DOWN, _FLAT = "#26a69a", "#ef5350", "#64b5f6"
 _TONES = {1: _UP, -1: _DOWN, 0: _FLAT}
-_ON_ONE_BAR = frozenset(
-    ("swing_high", "swing_low", "liquidity_sweep", "displacement", "strat_reversal", "strat_continuation", "absorption")
-    + ("volume_impulse", "money_flow_divergence")
-)
+_ON_ONE_BAR = {
+    "swing_high", "swing_low", "liquidity_sweep", "displacement", "strat_reversal", "strat_continuation", "absorption",
+    "volume_impulse", "money_flow_divergence",
+}  # fmt: skip
 _NEAR = 3.0  # visible price ranges within which a level is worth drawing
 
 Form = Literal["zone", "level", "path", "mark"]
