@@ -7,6 +7,7 @@ rested for a moment, so that half-written ones are not taken.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,13 @@ class WatchedFolder:
         """Takes every rested file, oldest first; returns how many."""
         if not self._folder.is_dir():
             return 0
-        found = [path for path in self._folder.iterdir() if path.suffix in (".txt", ".json") and path.is_file()]
-        rested = [path for path in found if now.timestamp() - path.stat().st_mtime >= _REST_SECONDS]
-        for path in sorted(rested, key=lambda each: (each.stat().st_mtime, each.name)):
+        written: list[tuple[float, Path]] = []
+        for path in self._folder.iterdir():
+            with suppress(FileNotFoundError):  # it may be gone since it was listed
+                if path.suffix in (".txt", ".json") and path.is_file():
+                    written.append((path.stat().st_mtime, path))
+        rested = sorted((at, path) for at, path in written if now.timestamp() - at >= _REST_SECONDS)
+        for _, path in rested:
             self._take(path, now)
         return len(rested)
 
@@ -68,6 +73,8 @@ def read_message(path: Path, now: datetime) -> SourceMessage:
         content = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path.name} is not UTF-8: {error}") from error
+    except OSError as error:
+        raise InvalidInput(f"{path.name} can't be read: {error.strerror}") from error
     if path.suffix == ".txt":
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         return SourceMessage("folder", path.stem, content, min(written, now), now)
