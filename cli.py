@@ -19,6 +19,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 
 HERE = Path(__file__).resolve().parent
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+candles_app = typer.Typer(no_args_is_help=True, help="The candle store: histories of prices on this machine.")
+app.add_typer(candles_app, name="candles")
 
 
 @app.command()
@@ -176,6 +178,75 @@ def say(
         print(f"{mark}: {taken.kind.value}, {taken.reason} [message {message.message_id}, signal {taken.signal_id}]")
 
 
+@candles_app.command(name="import")
+def candles_import(
+    files: Annotated[list[Path], typer.Argument(help="Candle files, or folders of them, like BTCUSDT-1h.parquet.")],
+    exchange: Annotated[str | None, typer.Option(help="Whose; else the name's venue, else binance.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="For a file whose name does not say.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="For a file whose name does not say.")] = None,
+    times: Annotated[str, typer.Option(help="What its times are: auto, utc, s, ms, us, ns.")] = "auto",
+    as_json: JsonFlag = False,
+) -> None:
+    """Stores candles from Parquet or CSV files; the same again changes nothing."""
+    from modules.candles import commands
+
+    with _errors(), _candle_store() as store:
+        told = commands.import_paths(store, files, exchange=exchange, symbol=symbol, timeframe=timeframe, times=times)
+    _tell(told, as_json)
+
+
+@candles_app.command(name="download")
+def candles_download(
+    series: Annotated[list[str], typer.Argument(help="Histories like BTCUSDT-1h.")],
+    since: Annotated[str, typer.Option(help="First open time, ISO-8601 (UTC) or ms.")],
+    until: Annotated[str | None, typer.Option(help="Closed by this time; now without it.")] = None,
+    exchange: Annotated[str, typer.Option(help="As ccxt calls it.")] = "binance",
+    kind: Annotated[str, typer.Option(help="spot or perpetual.")] = "spot",
+    repair: Annotated[bool, typer.Option("--repair", help="Ask for the holes of what is stored, too.")] = False,
+    address: Annotated[str | None, typer.Option(help="Another server in the exchange's place.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fetches what the store lacks; broken off, it goes on where it stopped."""
+    import asyncio
+
+    from modules.candles import commands
+    from modules.connections.candle_download import Wanted
+    from modules.connections.candle_fetch import fetch
+
+    with _errors(), _candle_store() as store:
+        end = datetime.now(UTC) if until is None else commands.moment(until)
+        start_ms, end_ms = (int(each.timestamp() * 1000) for each in (commands.moment(since), end))
+        names = [commands.series_named(each, exchange) for each in series]
+        wishes = [Wanted(name, start_ms, end_ms, repair=repair, kind=kind) for name in names]
+        with _progress("downloading") as told:
+            results = asyncio.run(fetch(exchange, store, wishes, address=address, progress=told))
+    _tell(commands.downloaded(results), as_json)
+
+
+@candles_app.command(name="verify")
+def candles_verify(
+    series: Annotated[list[str] | None, typer.Argument(help="Histories like BTCUSDT-1h; all without them.")] = None,
+    exchange: Annotated[str, typer.Option(help="Whose.")] = "binance",
+    as_json: JsonFlag = False,
+) -> None:
+    """Looks for malformed, missing, doubled and odd candles; exit 1 when some can't be used."""
+    from modules.candles import commands
+
+    with _errors(), _candle_store() as store:
+        told = commands.verify(store, [commands.series_named(each, exchange) for each in series or []])
+    _tell(told, as_json)
+
+
+@candles_app.command(name="list")
+def candles_list(as_json: JsonFlag = False) -> None:
+    """What is stored: extent and holes of every history."""
+    from modules.candles import commands
+
+    with _errors(), _candle_store() as store:
+        told = commands.listing(store)
+    _tell(told, as_json)
+
+
 @app.command()
 def chat() -> None:
     """The local chat in this terminal: the same commands as in Telegram, and every notice as it comes."""
@@ -276,8 +347,22 @@ def _refuse_while_running(data_dir: Path) -> None:
         raise Conflict(f"these processes still run: {', '.join(alive)}; stop them first")
 
 
+def _tell(told: Any, as_json: bool) -> None:
+    print(json.dumps({"success": not told.failed, "rows": told.rows}) if as_json else "\n".join(told.lines))
+    if told.failed:
+        raise typer.Exit(1)
+
+
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _candle_store() -> Iterator[Any]:
+    from modules.candles.store import CandleStore
+    from modules.runtime.settings import load_settings
+
+    yield CandleStore(load_settings().data_dir / "candles")
+
+
+@contextmanager
+def _progress(what: str = "rehearsing") -> Iterator[Any]:
     """A bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
@@ -286,7 +371,7 @@ def _progress() -> Iterator[Any]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rehearsing", total=1.0)
+        task = bar.add_task(what, total=1.0)
         yield lambda done: bar.update(task, completed=done)
 
 

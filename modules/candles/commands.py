@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -162,6 +163,17 @@ def series_named(text: str, exchange: str) -> SeriesName:
     if not dash or not symbol:
         raise BadCandles(f"{text!r} is not like BTCUSDT-1h")
     return SeriesName((venue if colon else exchange).lower(), symbol.upper(), timeframe)
+
+
+def moment(text: str) -> datetime:
+    """ISO-8601 (UTC where it names no zone) or milliseconds since 1970. Raises BadCandles for anything else."""
+    if text.strip().isdigit() and len(text.strip()) > 8:
+        return utc_from_ms(int(text))
+    try:
+        said = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadCandles(f"{text!r} is not a time like 2024-01-31, 2024-01-31T12:00Z or milliseconds") from None
+    return said if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
