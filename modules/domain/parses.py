@@ -40,7 +40,8 @@ class Parse:
     `entries` and `targets` are in the order written; `entry_range` is true where exactly two entry prices were given as a
     span. `leverage` is the first figure written and `leverage_max` the last where several were. `update` names what an
     update does (`target_hit`, `stop_hit`, `all_targets`, `close`, `cancel`, `partial_close`, `move_stop`), and is None for
-    a notice of an entry that was filled. `opposite_direction` marks a close or cancel that a newer signal of the other side
+    a notice of an entry that was filled. `close_share` is the fraction (0 to 1) that a `partial_close` names, None where it
+    names none. `opposite_direction` marks a close or cancel that a newer signal of the other side
     caused: it concerns the older position. `age_seconds` is the age the text itself states. `confidence` is 0 to 1.
     """
 
@@ -56,6 +57,7 @@ class Parse:
     leverage_max: Decimal | None = None
     update: str | None = None
     update_level: int | None = None
+    close_share: Decimal | None = None
     confidence: float = 0.0
     reason: str = ""
     spans: tuple[Span, ...] = ()
@@ -78,6 +80,7 @@ class Parse:
             "leverage_max": _optional(self.leverage_max),
             "update": self.update,
             "update_level": self.update_level,
+            "close_share": _optional(self.close_share),
             "age_seconds": self.age_seconds,
             "opposite_direction": self.opposite_direction,
             "confidence": round(self.confidence, 3),

@@ -281,6 +281,7 @@ def _update_body(read: Parse) -> dict[str, Any]:
         "update": read.update,
         "level": read.update_level,
         "price": plain(read.stop_loss) if read.stop_loss is not None else None,
+        "share": plain(read.close_share) if read.close_share is not None else None,
         "symbol": read.symbol,
     }
 

@@ -46,6 +46,8 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
         targets = _other_targets(groups, draft.entry_kind)
     if not targets:
         entries, targets = _lines_below(entries)
+    if not targets and stops:
+        targets = _gains_as_prices(groups, entries)
     targets = _without_strays(targets)
     reference = _reference(entries, targets, stops)
     draft.entries = _of_one_size(entries, reference)
@@ -89,6 +91,14 @@ def _other_targets(groups: dict[str, list[Figure]], entry_kind: str) -> list[Fig
             return groups[part]
     bare = [f for f in groups.get("", []) if f.starts or f.counted] if entry_kind != "bare" else []
     return bare if len(bare) > 1 else []
+
+
+def _gains_as_prices(groups: dict[str, list[Figure]], entries: list[Figure]) -> list[Figure]:
+    """ "Profit 1.0840" beside an entry and a stop is the price to take profit at, if it is about as large as they are."""
+    if not entries:
+        return []
+    entry = entries[0].value
+    return [f for f in groups.get(p.PROFIT, []) if entry / 2 <= f.value <= entry * 2]
 
 
 def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:

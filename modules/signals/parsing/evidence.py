@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from modules.domain.parses import Kind
 from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.entries import Draft
+from modules.signals.parsing.entries import Draft, side_by_prices
 from modules.signals.parsing.reading import Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
 
 _MANY_SYMBOLS = 4
 _ENDS = ("close", "stop_hit")
+_RESULTS = ("target_hit", "all_targets", "stop_hit")
 _SURE_SYMBOL = 5
 _COIN = 4
 _PAIR = 9
 _PROSE = 25
+_CHATTY = 4
 _OPENING = 25
 _SHORT_REPLY = 14
 _ADVERT_LINES = 3
@@ -50,8 +52,9 @@ def weigh(
     if refused is not None:
         return refused
     named = symbol is not None and symbol.weight >= _COIN
-    if not named and (reading.questions or reading.parts[p.TALK]):
-        return Evidence(Kind.NONE, 0.7, "talk about a trade, with no symbol named")
+    asked = reading.questions and reading.parts[p.TALK]
+    if asked or (not named and (reading.questions or reading.parts[p.TALK])):
+        return Evidence(Kind.NONE, 0.7, "talk about a trade, which asks or names no symbol")
     told = _retold(reading, draft, updates)
     if told is not None:
         return told
@@ -96,6 +99,9 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
             "the stop of an older signal with the loss it made",
             Update("stop_hit", None, 3, draft.stop.token),
         )
+    news = next((u for u in updates if u.strength >= 3 and u.what in _RESULTS), None)
+    if news is not None and (draft.entries or draft.stop) and not reading.parts[p.ADVERT]:
+        return Evidence(Kind.UPDATE, 0.8, f"the prices of an older signal with what came of them: {news.what}", news)
     first_price = min((f.token.start for f in (*draft.entries, *draft.targets)), default=None)
     paid = reading.parts[p.PROFIT] or reading.parts[p.LOSS]
     for update in updates:
@@ -117,6 +123,8 @@ def _entry(
         return None
     side, known = sided
     if side is None:
+        return None
+    if _is_doubtful(draft, side) or _is_asked(reading, draft):
         return None
     leaves = bool(draft.targets) + (draft.stop is not None)
     enters = bool(draft.entries) or bool(reading.market)
@@ -141,6 +149,18 @@ def _entry(
     return None
 
 
+def _is_doubtful(draft: Draft, side: Side) -> bool:
+    """Prices that bear hardly any label and lie on the wrong side of each other: figures of a text, not of a call."""
+    by_price = side_by_prices(draft)
+    priced = bool(draft.entries) and (bool(draft.targets) or draft.stop is not None)
+    return draft.labelled <= 1 and priced and by_price is not side
+
+
+def _is_asked(reading: Reading, draft: Draft) -> bool:
+    """Somebody asks or tells of a trade of their own."""
+    return draft.labelled <= 1 and bool(reading.questions or reading.parts[p.TALK] >= 2)
+
+
 def _is_prose(reading: Reading, draft: Draft) -> bool:
     """Running text about a market rather than a call: many plain words or conditions, few labelled prices."""
     if draft.labelled >= 3:
@@ -150,7 +170,7 @@ def _is_prose(reading: Reading, draft: Draft) -> bool:
     doubts = reading.parts[p.CONDITION] + reading.parts[p.LEVEL] + 2 * reading.questions
     if draft.labelled == 2:
         return reading.unknown_words > 60 and doubts > 6
-    return reading.unknown_words > _PROSE or doubts >= 3
+    return reading.unknown_words > _PROSE or doubts >= (2 if reading.unknown_words >= _CHATTY else 3)
 
 
 def _update(reading: Reading, updates: list[Update], symbol: Found | None) -> Evidence:

@@ -19,6 +19,7 @@ MARK = 0xE000
 MARK_LAST = MARK + 40
 _GONE = "\ue0ff"
 _CACHED_BELOW = 0x20000
+_TATWEEL = 0x0640
 
 _DASHES = "‐‑‒–—―−➖﹘﹣－⸺⸻"
 _DIGIT_MARKS: dict[int, int] = {
@@ -115,6 +116,8 @@ def _fold(code: int) -> str:
     if 0x1F130 <= code <= 0x1F189:
         return chr(ord("A") + (code - 0x1F130) % 32) if (code - 0x1F130) % 32 < 26 else " "
     category = unicodedata.category(character)
+    if code == _TATWEEL:
+        return _GONE
     if category in ("Cf", "Mn", "Me") and not 0x0900 <= code <= 0x097F:
         return _GONE
     if category == "Zs":

@@ -162,12 +162,16 @@ def _update(message: Message, evidence: Evidence) -> Parse:
     spans = [_span(message, "symbol", symbol.start, symbol.end)] if symbol and symbol.end > symbol.start else []
     if update is not None:
         spans.append(_span(message, "update", update.token.start, update.token.end))
+    share = update.share if update else None
+    if share is not None:
+        spans.append(_span(message, "close_share", share.start, share.end))
     return Parse(
         Kind.UPDATE,
         symbol=symbol.symbol if symbol else None,
         side=side if how == "written" else None,
         update=update.what if update else None,
         update_level=update.level if update else None,
+        close_share=share.value if share else None,
         stop_loss=update.stop_loss if update else None,
         confidence=evidence.confidence,
         reason=evidence.reason,

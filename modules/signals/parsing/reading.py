@@ -24,6 +24,8 @@ _MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET}
+_TAKES = frozenset({"take", "takes"})
+_PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
 AT = "at"
 
 
@@ -124,11 +126,16 @@ class Reader:
             self._tick(at)
         elif sign in _PICTURED and self.part != _PICTURED[sign]:
             self._pictured(at, _PICTURED[sign])
-        elif sign == "?" and at and self.tokens[at - 1].type is T.WORD and self.tokens[at - 1].label not in LABELS:
+        elif sign == "?" and at and self._asks(self.tokens[at - 1]):
             self.found.questions += 1
         elif sign == "@" and self.part is None:
             self.part, self.got, self.label_line, self.words = AT, 0, self.line, 0
         self.joint += sign
+
+    @staticmethod
+    def _asks(before: Token) -> bool:
+        """A question mark behind a word or a price asks; behind a label it stands for a price not yet known."""
+        return (before.type is T.WORD and before.label not in LABELS) or is_price(before)
 
     def _pictured(self, at: int, label: str) -> None:
         """A stop or target drawn as a picture is a label where a price follows at once and no word has said what it is."""
@@ -155,10 +162,16 @@ class Reader:
             self.spoken = True
             self.found.conditional = token.low in _IF
         if token.label is None or token.label == "word":
-            self._unknown()
+            if not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
+                self._unknown()
             return
         self._labelled(at, token, self._maybe(at, token) if token.label in _MAYBE else token.label)
         self.line_open = False
+
+    def _orders(self, at: int, token: Token) -> bool:
+        """Whether the word counts the price right behind it ("first 67500 second 66200")."""
+        counts = any(part[0] == "#" for part in token.parts)
+        return counts and self._next_number(at + 1, signs_only=True) is not None
 
     def _labelled(self, at: int, token: Token, label: str) -> None:
         if label in LABELS:
@@ -173,6 +186,14 @@ class Reader:
         elif label == p.LEVERAGE:
             self.part, self.got, self.words = p.LEVERAGE, 0, 0
             self.block = p.LEVERAGE if self.line_open else self.block
+        elif (
+            label == p.MARKET
+            and self.line_open
+            and token.low in _PRESENT
+            and self._next_number(at + 1, signs_only=True)
+        ):
+            self._label(at, p.ENTRY)
+            self.found.market.append(token)
         else:
             self._quiet(token, label)
 
@@ -194,7 +215,9 @@ class Reader:
         if label == p.MAYBE_TARGET and token.low == "t":
             counted = (direct.type is T.NUMBER and direct.glued) or direct.type is T.MARK
             return p.TARGET if counted and self._next_number(at + 2, signs_only=True) is not None else p.FILLER
-        return _MAYBE[label] if direct.type is T.SIGN and direct.text in ":=-" else p.FILLER
+        marked = direct.type is T.SIGN and direct.text in ":=-"
+        listed = token.low in _TAKES and self.line_open
+        return _MAYBE[label] if marked or listed else p.FILLER
 
     def _label(self, at: int, label: str) -> None:
         self.part = self.block = label
@@ -366,6 +389,8 @@ class Reader:
         """Undecided by signs: it counts if it is the number expected next and the price that follows is of another size."""
         other = following.value or Decimal(0)
         if not other:
+            return True
+        if labelled and value == 1 and "." in following.text and following.text[-2:] != ".0":
             return True
         expected = self.next_index.get(self.part or "", 1)
         ratio = max(value / other, other / value)

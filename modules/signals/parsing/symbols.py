@@ -92,11 +92,12 @@ NEVER = frozenset(
     PREMIUM FOREX MARKET LIMIT CMP NOW PROFIT PROFITS LOSS RISK PIPS RR RRR BE HODL HOLD DYOR NFA ALERT ALERTS VIPSIGNAL
     FREESIGNAL ALTCOIN ALTCOINS EXCHANGE PERP PERPETUAL BINANCE BYBIT BITGET OKX KUCOIN MEXC BINGX HUOBI GATE COINBASE
     KRAKEN BITMEX PHEMEX ALL AND OR THE FOR IN ON OF TO AT BY IS IT UP DOWN WITH FROM PER PAIR COIN SYMBOL USDT USD TOTAL
-    TYPE SIDE DATE TIME TF H1 H4 M15 M5 M30 D1 ATH ATL FVG OB BOS CHOCH EMA RSI MACD SMC ICT GM GN US UK EU UTC GMT PM AM
+    TYPE SIDE DATE TIME TF H1 H4 M15 M5 M30 D1 ATH ATL FVG OB BOS CHOCH EMA RSI MACD SMC ICT GM GN US UK EU UTC PM AM
     EST FED CPI FOMC NFP ETF GDP CEO USA AI NFT DEFI PNL ROI ROE DCA RESULT RESULTS HIT DONE CLOSED CLOSE CANCEL CANCELLED
     REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP
     BEST TOP GREEN RED WARNING OPEN ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH
-    BEARISH CALL PUT OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
+    BEARISH I WE YOU A THEY THIS THAT HE MY ABOVE BELOW NEAR AROUND BETWEEN AFTER BEFORE AGAIN HERE IF WHEN THEN MUST DONT NO YES
+    CALL PUT CE PE OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
     """.split()  # noqa: SIM905
 )
 
@@ -123,7 +124,9 @@ _SYMBOL_LABELS = frozenset(
     """.split()  # noqa: SIM905
 )
 _AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])")
-_WORD = re.compile(r"[^\W\d_][^\W_]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*")
+_WORD = re.compile(
+    r"黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +276,7 @@ def _glued(text: str, match: re.Match[str], found: list[Found]) -> None:
         found.append(Found(before.group(1) + quote, before.start(1), match.end(), 7))
 
 
-_SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空)"
+_SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空|多单|空单|开多|开空|看多|看空)"
 _BESIDE = re.compile(
     rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![A-Za-z0-9])|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])",
     re.IGNORECASE,

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
+from modules.signals.parsing.shares import Share, share_near
 from modules.signals.parsing.tokens import N, T, Token
 
 _NEAR = 5
 _HIGHEST_LEVEL = 30
+_HEADING = frozenset({p.SYMBOL, p.LONG, p.SHORT})
+_TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
+_UNLESS = frozenset(
+    {"if", "when", "once", "after", "before", "until", "till", "если", "когда", "после", "olursa", "cuando", "quando"}
+)
 _AGE = re.compile(
     r"(?:(\d{1,4})\s*(?:days?|d|дн\w{0,2}|день|gun|dias?|hari|tage?|jours?|روز|天)\b[,\s]{0,3})?(?:(\d{1,4})\s*(?:hours?|hrs?|h|час\w{0,2}|ч|saat|horas?|jam|stunden?|heures?|ساعت|小时)\b[,\s]{0,3})?"
     r"(?:(\d{1,5})\s*(?:minutes?|mins?|m|мин\w{0,3}|dakika|dk|minutos?|menit|minuten|دقیقه|分钟)\b[,\s]{0,3})?(?:(\d{1,5})\s*(?:seconds?|secs?|s|сек\w{0,3})\b\s{0,3})?(?:ago|назад|once|önce|atras|atrás|lalu|پیش|前)\b",
@@ -20,13 +26,14 @@ _AGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One reading of an update: what, which level, how strongly it is said, and where."""
+    """One reading of an update: what, which level, how strongly it is said, where, and which stop or share it names."""
 
     what: str | None
     level: int | None
     strength: int
     token: Token
     stop_loss: Decimal | None = None
+    share: Share | None = None
 
 
 def age_of(text: str) -> int | None:
@@ -102,12 +109,16 @@ class UpdateReader:
         """Whether the words just before say no, or set a condition; for something that `happened` also "will" and "soon"."""
         tokens = self.tokens
         seen = 0
+        clause = False
         for i in range(at - 1, -1, -1):
             token = tokens[i]
             if token.type is T.LINE or (token.type is T.SIGN and token.text in ".;!") or seen >= _NEAR:
                 return False
-            if p.NOT in token.parts or (happened and p.MODAL in token.parts):
+            if p.NOT in token.parts and (not clause or p.CONDITION in token.parts or token.low in _UNLESS):
                 return True
+            if happened and p.MODAL in token.parts:
+                return True
+            clause = clause or (token.type is T.SIGN and token.text == ",")
             seen += token.type is T.WORD
         return False
 
@@ -133,7 +144,7 @@ class UpdateReader:
                 number += 1
                 if token.measure not in (N.PRICE, N.ORDINAL) or number > 1 or _ordinal(token) is None:
                     return None
-            elif token.type is T.WORD and token.label != p.FILLER and not _ordinal(token):
+            elif token.type is T.WORD and not _passes(token, at, named):
                 return None
         if named is None or (named.label == p.TARGET and self._level(at_named) is None):
             return None
@@ -194,13 +205,25 @@ class UpdateReader:
         for at, token in enumerate(self.tokens):
             if token.label != p.TARGET or self._negated(at, happened=True):
                 continue
-            hit = self._near(at, frozenset({p.HIT}), ahead=5, back=3)
+            hit = self._hit_of(at)
             if hit is None and not self._ticked(at) and not self._gained(at):
                 continue
             level = self._level(at)
             if best is None or (level or 0) > (best.level or 0):
                 best = Update("target_hit", level, 3 if hit is not None else 2, token)
         return best
+
+    def _hit_of(self, at: int) -> Token | None:
+        """The word that says that the target at `at` was reached, unless a "not" stands between the two."""
+        hit = self._near(at, frozenset({p.HIT}), ahead=5, back=3)
+        if hit is None or hit.start < self.tokens[at].start:
+            return hit
+        for token in self.tokens[at + 1 : at + 8]:
+            if token is hit:
+                return hit
+            if p.NOT in token.parts:
+                return None
+        return hit
 
     def _gained(self, at: int) -> bool:
         """A target named without its price, with a tick before it or the distance gained behind it ("✅ TP1 +20 pips")."""
@@ -209,7 +232,9 @@ class UpdateReader:
         if any(token.measure is N.PRICE and _ordinal(token) is None for token in ahead):
             return False
         if any(token.measure is N.DISTANCE for token in ahead):
-            return True
+            return self._level(at) is not None or any(
+                token.type is T.SIGN and token.text in "+✅" for token in _line_after(tokens, at)[:6]
+            )
         start = at
         while start and tokens[start - 1].type is not T.LINE:
             start -= 1
@@ -247,33 +272,29 @@ class UpdateReader:
         return None
 
     def _partial(self) -> Update | None:
-        if self.parts.isdisjoint((p.PART, p.CLOSE)):
-            return None
         for at, token in enumerate(self.tokens):
-            if p.PART in token.parts and not self._negated(at):
-                if (
-                    " " in token.low
-                    or self._near(at, frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT}))
-                    or self._percent_near(at)
-                ):
-                    return Update("partial_close", None, 2, token)
-            elif (
-                p.CLOSE in token.parts
-                and self._percent_near(at)
-                and not self._negated(at)
-                and p.PROFIT not in self.parts
-                and p.LOSS not in self.parts
-            ):
-                return Update("partial_close", None, 2, token)
+            parts = token.parts
+            part = p.PART in parts
+            if not part and p.CLOSE not in parts and token.low not in _TAKING:
+                continue
+            share = share_near(self.tokens, at)
+            if not (self._is_partly(at, share) if part else self._is_cut(at, share)) or self._negated(at):
+                continue
+            return Update("partial_close", None, 2, token, share=share)
         return None
 
-    def _percent_near(self, at: int) -> bool:
-        for token in self.tokens[at + 1 : at + 4]:
-            if token.type is T.LINE:
-                return False
-            if token.type is T.NUMBER:
-                return token.measure is N.PERCENT and (token.value or 0) < 100
-        return False
+    def _is_partly(self, at: int, share: Share | None) -> bool:
+        """Whether a word such as "some" or "secure" speaks of the position."""
+        near = frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT})
+        return " " in self.tokens[at].low or share is not None or self._near(at, near) is not None
+
+    def _is_cut(self, at: int, share: Share | None) -> bool:
+        """Whether a word such as "close" or "take" is limited to a share; a percentage beside a gain is the gain."""
+        if share is None:
+            return False
+        gain = p.PROFIT in self.parts or p.LOSS in self.parts
+        direct = self.tokens[at + 1].start == share.start if at + 1 < len(self.tokens) else False
+        return direct if p.CLOSE not in self.tokens[at].parts else direct or not (gain and share.counted)
 
     def _moved(self) -> Update | None:
         if self.parts.isdisjoint((p.MOVE, p.BREAKEVEN)):
@@ -287,6 +308,8 @@ class UpdateReader:
             ):
                 continue
             self_said = p.MOVE in token.parts or (p.BREAKEVEN in token.parts and " " in token.low)
+            if self_said and p.MOVE not in token.parts and self._left_at(at):
+                continue
             if (
                 self_said
                 or self._near(at, frozenset({p.MOVE}), ahead=6, back=4)
@@ -296,6 +319,11 @@ class UpdateReader:
                     "move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at)
                 )
         return None
+
+    def _left_at(self, at: int) -> bool:
+        """Whether the words say that the trade is left at its entry price, not that the stop goes there."""
+        close = self._near(at, frozenset({p.CLOSE}), ahead=0, back=3)
+        return close is not None and self._near(at, frozenset({p.STOP, p.PART}), ahead=2, back=4) is None
 
     def _new_stop(self, at: int) -> Decimal | None:
         """The price that the stop is moved to, where one is named."""
@@ -327,6 +355,15 @@ class UpdateReader:
         if found is None or self._negated(found[0]):
             return None
         return Update(None, None, 1, found[1])
+
+
+def _passes(token: Token, at: int, named: Token | None) -> bool:
+    """Whether the word may stand in a reply that only names a target or the stop: a filler, an ordinal, or before the name
+    what the reply is about (a symbol, a side, or capitals that open the text)."""
+    if token.label == p.FILLER or _ordinal(token) is not None:
+        return True
+    heads = token.label in _HEADING or (at == 0 and token.text.isascii() and token.text.isupper())
+    return named is None and heads
 
 
 def _line_after(tokens: list[Token], at: int) -> list[Token]:
