@@ -1,12 +1,14 @@
 """The local chat in a terminal: commands as in Telegram, any other text is a message of the source `local:operator`.
 
-Notices of all local rooms appear as they come. Buttons are shown with numbers; writing `!1` presses the first.
+Notices of all local rooms appear as they come. Buttons are shown with numbers; writing `!1` presses the first. Lines
+that arrive together, as pasted ones do, are one message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import sys
 from typing import Any
@@ -15,8 +17,9 @@ from bots.chat import Answer, Button, Person, Role, Rooms
 from bots.commands import TABLE
 from modules.accounts.first_start import OPERATOR, prepare
 from modules.domain.errors import InvalidInput
+from modules.domain.market import ms_from_utc
 from modules.domain.signals import SourceMessage
-from modules.notices.local_channel import messages_after
+from modules.notices.local_channel import last_number, messages_after
 from modules.notices.wording import without_markup
 from modules.trading.open_symbols import OpenSymbols
 from modules.views import Views
@@ -24,6 +27,8 @@ from modules.wiring import Core, make_intake
 
 _ROOMS = {"local:vip": "VIP", "local:trial": "trial", f"local:{OPERATOR}": "you"}
 SOURCE = "local:operator"
+_SHOWN_AT_FIRST = 3
+_CHUNK = 1 << 16
 
 
 class Terminal:
@@ -35,7 +40,8 @@ class Terminal:
         self._person = Person(OPERATOR, f"local:{OPERATOR}", Role.OPERATOR)
         views = Views(core.store, core.run_dir)
         self._rooms = Rooms(core.store, views, core.clock, board, core.settings, make_intake(core, board), feed=feed)
-        self._seen = dict.fromkeys(_ROOMS, 0)
+        self._seen = {chat: max(0, last_number(core.store, chat) - _SHOWN_AT_FIRST) for chat in _ROOMS}
+        self._last_ms = 0
         self._buttons: list[Button] = []
 
     async def hear(self, line: str) -> str:
@@ -49,13 +55,11 @@ class Terminal:
             return self._shown(await TABLE.handle(self._person, text, self._rooms))
         return self._taken(text)
 
-    def news(self, *, everything: bool = False) -> str:
+    def news(self) -> str:
         """Messages that came into the rooms since the last look; at first only the newest three of each."""
         lines = []
         for chat, name in _ROOMS.items():
             found = messages_after(self._core.store, chat, self._seen[chat], limit=1000)
-            if not everything and self._seen[chat] == 0:
-                found = found[-3:]
             for message in found:
                 self._seen[chat] = message["number"]
                 reply = f" (re {message['reply_to']})" if message["reply_to"] else ""
@@ -66,7 +70,8 @@ class Terminal:
 
     def _taken(self, text: str) -> str:
         now = self._core.clock.now()
-        message = SourceMessage(SOURCE, f"t{int(now.timestamp() * 1000)}", text, now, now)
+        self._last_ms = max(ms_from_utc(now), self._last_ms + 1)  # two in one moment are still two
+        message = SourceMessage(SOURCE, f"t{self._last_ms}", text, now, now)
         try:
             taken = self._rooms.intake.take(message)
         except InvalidInput as wrong:
@@ -74,7 +79,7 @@ class Terminal:
         return f"→ {taken.kind.value}: {taken.reason}" + (f" [{taken.signal_id}]" if taken.signal_id else "")
 
     def _pressed(self, text: str) -> str:
-        number = int(text) if text.isdigit() else 0
+        number = int(text) if text.isdecimal() else 0
         if not 1 <= number <= len(self._buttons):
             return "/help"
         return self._buttons[number - 1].command
@@ -106,17 +111,34 @@ async def _converse(core: Core) -> None:
             prices.want(shown.symbols(core.clock.now()))
             if news := terminal.news():
                 print(news)
-            line = await _line()
-            if line is None:
-                continue
-            if line == "":
+            typed = await asyncio.to_thread(_typed)
+            if typed == "":
                 break
-            print(await terminal.hear(line))
+            for entry in entries(typed or ""):
+                print(await terminal.hear(entry))
     finally:
         await prices.close()
 
 
-async def _line() -> str | None:
-    """A line of standard input; None when none came within half a second, "" at its end."""
-    ready, _, _ = await asyncio.to_thread(select.select, [sys.stdin], [], [], 0.5)
-    return sys.stdin.readline() if ready else None
+def entries(typed: str) -> list[str]:
+    """What arrived together, as single commands and whole messages."""
+    found: list[str] = []
+    for line in typed.splitlines():
+        alone = line.lstrip().startswith(("/", "!"))
+        if alone or not found or found[-1].lstrip().startswith(("/", "!")):
+            found.append(line)
+        else:
+            found[-1] += f"\n{line}"
+    return [entry for entry in found if entry.strip()]
+
+
+def _typed() -> str | None:
+    """What came on standard input; None when nothing did within half a second, "" at its end."""
+    descriptor = sys.stdin.fileno()
+    wait, read = 0.5, b""
+    while select.select([descriptor], [], [], wait)[0]:
+        if not (chunk := os.read(descriptor, _CHUNK)):
+            return read.decode("utf-8", "replace")
+        read += chunk
+        wait = 0.05  # a pasted text may come in pieces
+    return read.decode("utf-8", "replace") if read else None

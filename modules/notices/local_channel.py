@@ -51,7 +51,7 @@ def post(
     **fields: Any,
 ) -> int:
     """Writes one message into a room; returns its number."""
-    number = _last_number(tx, chat) + 1
+    number = last_number(tx, chat) + 1
     message = {
         "id": f"{chat}/{number}",
         "chat": chat,
@@ -72,6 +72,7 @@ def messages_after(store: Store, chat: str, number: int, limit: int = 100) -> li
     return list(store["local_messages"].search(wanted, order_by="number", limit=limit))
 
 
-def _last_number(tx: Transaction, chat: str) -> int:
-    newest = tx["local_messages"].search(where("chat") == chat, order_by="number", descending=True, limit=1)
+def last_number(reader: Store | Transaction, chat: str) -> int:
+    """The number of the room's newest message; 0 while it is empty."""
+    newest = reader["local_messages"].search(where("chat") == chat, order_by="number", descending=True, limit=1)
     return int(newest[0]["number"]) if newest else 0
