@@ -1,0 +1,92 @@
+"""The facade: each answer names the symbol, timeframe, exchange and the moment its newest candle closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from database import Store
+from modules.analysis.structure import analyse
+from modules.analysis_views.history import History, read_history
+from modules.analysis_views.structure import iso, structure_answer
+from modules.analysis_views.weights import Weights, read_weights, store_weights
+from modules.candles import CandleStore
+from modules.notices.analysis_charts import analysis_chart, chart_json, structure_shapes
+from modules.opinions import OpinionBook
+
+DRAWN = ("order_block", "fvg", "liquidity_pool", "dealing_range")
+"""Standing structure that a chart shows."""
+
+MARKED = ("swing_high", "swing_low", "bos", "choch", "liquidity_sweep")
+"""What happened, shown where it did."""
+
+
+class AnalysisViews:
+    """Answers over the candles in `folder` and the opinions and weights in `store`. `at_ms` is always the moment asked for."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._candles = CandleStore(folder)
+        self._store = store
+        self._opinions = OpinionBook(store)
+
+    # ---- structure -------------------------------------------------------------------------------------------------
+
+    def structure(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
+        """Market structure of a symbol. Raises BadCandles and NotFound as `read_history` does, as all answers do."""
+        history = self.history(symbol, timeframe, at_ms)
+        return {**heading(history, at_ms), **structure_answer(history.candles, analyse(history.candles))}
+
+    def chart(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
+        """Candles and what lies on them, for the dashboard's chart."""
+        history = self.history(symbol, timeframe, at_ms)
+        return {**heading(history, at_ms), **chart_json(history.candles, _structure_shapes(history))}
+
+    def picture(self, symbol: str, timeframe: str, at_ms: int) -> bytes:
+        """The same as a picture (PNG)."""
+        history = self.history(symbol, timeframe, at_ms)
+        title = f"{symbol.upper()} {history.timeframe} on {history.exchange}"
+        return analysis_chart(history.candles, _structure_shapes(history), title)
+
+    def history(self, symbol: str, timeframe: str, at_ms: int) -> History:
+        """The candles all answers are made of."""
+        return read_history(self._candles, symbol, timeframe, at_ms)
+
+    # ---- opinions and weights --------------------------------------------------------------------------------------
+
+    def opinions(self, at_ms: int, symbol: str | None = None) -> dict[str, Any]:
+        """What counts of fear & greed, headlines, prints and flows, and how fresh each kind is."""
+        known = self._opinions.as_of(at_ms, symbol=symbol)
+        index = known.fear_greed
+        return {
+            "fear_greed": None if index is None else {"value": index.value, "classification": index.classification},
+            "headlines": [
+                {"title": each.title, "source": each.source, "url": each.url, "at": iso(each.at_ms)}
+                for each in reversed(known.headlines[-20:])
+            ],
+            "freshness": {kind: each.as_json() for kind, each in known.freshness.items()},
+        }
+
+    def weights(self) -> Weights:
+        """The deployment's weights, normalised."""
+        return read_weights(self._store)
+
+    def set_weights(self, given: dict[str, float], now_ms: int) -> Weights:
+        """Replaces them. Raises InvalidInput naming each weight that is wrong."""
+        return store_weights(self._store, given, now_ms)
+
+
+def heading(history: History, at_ms: int) -> dict[str, Any]:
+    """What every answer begins with. `age_seconds` is how long before the moment asked for its newest candle closed."""
+    return {
+        "symbol": history.candles.symbol,
+        "timeframe": history.timeframe,
+        "exchange": history.exchange,
+        "as_of": iso(history.closed_ms),
+        "age_seconds": (at_ms - history.closed_ms) / 1000,
+        "candles_read": len(history.candles),
+    }
+
+
+def _structure_shapes(history: History) -> list[Any]:
+    structure = analyse(history.candles)
+    return structure_shapes([*structure.standing(*DRAWN), *structure.objects(*MARKED)])

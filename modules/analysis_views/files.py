@@ -1,0 +1,38 @@
+"""Candle files that people hand in, cut to the moment asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from modules.analysis.candles import Candles
+from modules.candles import BadCandles, load_file, parse_file_name, timeframe_name
+from modules.candles.files import read_columns
+
+
+def candles_of_file(
+    path: Path, *, symbol: str | None = None, timeframe: str | None = None, at_ms: int | None = None
+) -> Candles:
+    """The file's candles up to and including the one that opened at `at_ms` (or last before it).
+
+    Symbol and timeframe are those given, else those of the file's name; a name that does not say is the symbol itself, and
+    its timeframe the shortest step between two rows. Raises BadCandles for a file that is no history or has no candle by
+    then.
+    """
+    if parse_file_name(path) is None:
+        symbol = symbol or path.name.split(".")[0].upper()
+        timeframe = timeframe or _step(path)
+    candles = load_file(path, symbol=symbol, timeframe=timeframe)
+    if at_ms is not None:
+        candles = candles[: int(np.searchsorted(candles.timestamp, at_ms, side="right"))]
+    if not len(candles):
+        raise BadCandles(f"{path.name}: has no candle{' by that time' if at_ms is not None else ''}")
+    return candles
+
+
+def _step(path: Path) -> str:
+    steps = np.diff(np.unique(read_columns(path).timestamp))
+    if not len(steps):
+        raise BadCandles(f"{path.name}: one candle does not tell its timeframe; say it")
+    return timeframe_name(int(steps.min()))
