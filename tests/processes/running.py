@@ -48,6 +48,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def patience() -> float:
+    """By how much deadlines are longer because the machine has more to do than it has cores for."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def until(read: Callable[[], _T], seconds: float, what: str, *, every: float = 0.05) -> _T:
     """The first true value of `read`. Raises TooLate naming `what` after so many seconds."""
     deadline = time.monotonic() + seconds
@@ -195,7 +200,7 @@ class Program:
             return health if health.get("status") == "ok" and set(states.values()) == {"up"} else None
 
         try:
-            return until(well, seconds, "health is ok") or {}
+            return until(well, seconds * patience(), "health is ok") or {}
         except TooLate as late:
             raise TooLate(f"{late}; health: {self.health()}\n{self.last_lines()}") from None
 
@@ -208,7 +213,7 @@ class Program:
             row = self.health().get("processes", {}).get(name, {})
             return pid not in (None, old_pid) and row.get("state") == "up" and self._beats(name, pid)
 
-        until(replaced, seconds, f"{name} is back")
+        until(replaced, seconds * patience(), f"{name} is back")
         return time.monotonic() - begun
 
     def _beats(self, name: str, pid: int | None) -> bool:

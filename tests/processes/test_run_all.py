@@ -126,8 +126,7 @@ def test_a_killed_process_is_back_and_nothing_is_lost_or_doubled(program: Progra
     old = program.kill(name)
     posted = program.post(call(new_symbol, new_price))  # a message and a price while it is down
     program.tick(f"{open_symbol}USDT", str(open_price + 1))
-    took = program.until_replaced(name, old)
-    assert took < 5
+    program.until_replaced(name, old, 5)
     for symbol, price, signal_id in ((open_symbol, open_price, opened), (new_symbol, new_price, posted["signal_id"])):
         closed = follow_to_the_end(program, symbol, price, signal_id)
         assert closed["close_reason"] == "targets"
@@ -168,6 +167,35 @@ def test_all_killed_at_once_go_on_as_if_nothing_had_been(program: Program) -> No
         program.until_replaced(name, pid, 20)
     assert follow_to_the_end(program, "DOGE", price, signal_id)["close_reason"] == "targets"
     once_each(program, signal_id)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a restarted process connects to the quote hub under a new name, so it gets the present price only: a price "
+    "that came and went while it was down is lost to it (QuoteClient needs a name that outlives the process)",
+)
+@pytest.mark.parametrize("name", ["executor", "targets"])
+def test_a_price_that_came_and_went_while_a_process_was_down_counts(program: Program, name: str) -> None:
+    price = next(_PRICES)
+    program.tick("DOTUSDT", str(price))
+    signal_id = program.post(call("DOT", price))["signal_id"]
+    try:
+        program.until_position(signal_id, status="open")
+        old = program.kill(name)
+        program.tick("DOTUSDT", f"{price + 1}.5", f"{price}.5")
+        program.until_replaced(name, old)
+        until(lambda: hits(program, signal_id) == ([1], [1]), 4, "the target counts for the account and for the record")
+    finally:
+        program.tick("DOTUSDT", str(price + 2))
+        program.until_position(signal_id, status="closed")
+
+
+def hits(program: Program, signal_id: str) -> tuple[list[int], list[int]]:
+    """Targets reached by the position and by the signal."""
+    position = program.until_position(signal_id)
+    filled = [number for number, each in enumerate(position["targets"], start=1) if each["hit_at"]]
+    signal = program.get(f"/api/signals/{signal_id}")["signal"]
+    return filled, [each["number"] for each in signal["targets_hit"]]
 
 
 def test_nothing_failed_on_the_way(program: Program) -> None:
