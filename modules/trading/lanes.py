@@ -65,6 +65,7 @@ class Lane:
             self._again = False
             try:
                 await self._work()
+                self.failure = None
             except Exception as error:  # noqa: BLE001 - one account's trouble must not stop the others; the next turn retries
                 self._log.error("lane failed", account_id=self._account_id, error=repr(error), exc_info=error)
                 self.failure = error
