@@ -18,12 +18,15 @@ from modules.signals.parsing.updates import Update
 
 _MANY_SYMBOLS = 4
 _ENDS = ("close", "stop_hit")
+_OPENERS = ("close", "cancel", "partial_close", "move_stop")
+_LEAVING = ("close", "partial_close", "stop_hit", "cancel")
 _RESULTS = ("target_hit", "all_targets", "stop_hit")
 _SURE_SYMBOL = 5
 _COIN = 4
 _PAIR = 9
 _PROSE = 25
 _CHATTY = 4
+_UNSURE = (p.CONDITION, p.PROMO, p.LEVEL, p.HIT, p.PROFIT, p.RESULT, p.FILLED)
 _OPENING = 25
 _SHORT_REPLY = 14
 _ADVERT_LINES = 3
@@ -102,6 +105,13 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
     news = next((u for u in updates if u.strength >= 3 and u.what in _RESULTS), None)
     if news is not None and (draft.entries or draft.stop) and not reading.parts[p.ADVERT]:
         return Evidence(Kind.UPDATE, 0.8, f"the prices of an older signal with what came of them: {news.what}", news)
+    told = next((u for u in updates if u.what in _OPENERS and u.opens), None)
+    ends = next((u for u in updates if u.what in _LEAVING), None)
+    bare = draft.entries and draft.stop is None and not reading.labels[p.TARGET] and not reading.questions
+    if told is None and ends is not None and bare:
+        told = ends
+    if told is not None:
+        return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told)
     first_price = min((f.token.start for f in (*draft.entries, *draft.targets)), default=None)
     paid = reading.parts[p.PROFIT] or reading.parts[p.LOSS]
     for update in updates:
@@ -124,7 +134,7 @@ def _entry(
     side, known = sided
     if side is None:
         return None
-    if _is_doubtful(draft, side) or _is_asked(reading, draft):
+    if _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None
     leaves = bool(draft.targets) + (draft.stop is not None)
     enters = bool(draft.entries) or bool(reading.market)
@@ -141,7 +151,7 @@ def _entry(
         return None
     if leaves == 2 and draft.labelled == 2 and not _is_prose(reading, draft):
         return Evidence(Kind.ENTRY, 0.7, "names a symbol, a side, targets and a stop, with no price to enter at")
-    brief = reading.unknown_words <= 4 and not reading.parts[p.CONDITION] and not reading.parts[p.PROMO]
+    brief = reading.unknown_words <= 4 and not any(reading.parts[part] for part in _UNSURE)
     if brief and draft.entries and (draft.entry_kind in (p.ENTRY, p.PRICE, p.LONG, p.SHORT, "at")):
         return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to enter at, and nothing else")
     if brief and leaves and reading.unknown_words <= 4:
@@ -161,6 +171,13 @@ def _is_asked(reading: Reading, draft: Draft) -> bool:
     return draft.labelled <= 1 and bool(reading.questions or reading.parts[p.TALK] >= 2)
 
 
+def _is_recalled(reading: Reading, draft: Draft) -> bool:
+    """A trade of the past, an example, or one still waited for: opens so, or speaks so and has no full set of prices."""
+    if reading.recalled:
+        return True
+    return (draft.labelled < 3 and bool(reading.parts[p.PAST])) or (draft.labelled <= 1 and bool(reading.gains))
+
+
 def _is_prose(reading: Reading, draft: Draft) -> bool:
     """Running text about a market rather than a call: many plain words or conditions, few labelled prices."""
     if draft.labelled >= 3:
@@ -170,7 +187,9 @@ def _is_prose(reading: Reading, draft: Draft) -> bool:
     doubts = reading.parts[p.CONDITION] + reading.parts[p.LEVEL] + 2 * reading.questions
     if draft.labelled == 2:
         return reading.unknown_words > 60 and doubts > 6
-    return reading.unknown_words > _PROSE or doubts >= (2 if reading.unknown_words >= _CHATTY else 3)
+    return reading.unknown_words > _PROSE or doubts >= (
+        2 if reading.unknown_words >= _CHATTY or reading.parts[p.CONDITION] > 1 else 3
+    )
 
 
 def _update(reading: Reading, updates: list[Update], symbol: Found | None) -> Evidence:

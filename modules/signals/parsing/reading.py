@@ -22,7 +22,26 @@ _MAYBE = {p.MAYBE_ENTRY: p.ENTRY, p.MAYBE_TARGET: p.TARGET, p.MAYBE_STOP: p.STOP
 _POINTERS = frozenset(":=)]-–.>→➝➜➡»|~•")
 _MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
+_LONGEST_TICKER = 8
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
+_AWAITED = frozenset(
+    {
+        "waiting",
+        "watching",
+        "awaiting",
+        "жду",
+        "ждем",
+        "ожидаю",
+        "ожидаем",
+        "слежу",
+        "backtest",
+        "analysts",
+        "bekliyorum",
+        "esperando",
+        "aguardando",
+        "menunggu",
+    }
+)
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET}
 _TAKES = frozenset({"take", "takes"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
@@ -65,7 +84,16 @@ class Reading:
     distances: int = 0
     lines: int = 1
     questions: int = 0
+    gains: int = 0
     conditional: bool = False
+    recalled: bool = False
+
+
+def _names_symbol(token: Token) -> bool:
+    """Whether the word only says what a message is about: a symbol, or a short word in capitals that means nothing else."""
+    return token.label == p.SYMBOL or (
+        token.label is None and token.text.isupper() and len(token.text) <= _LONGEST_TICKER
+    )
 
 
 class Reader:
@@ -158,9 +186,10 @@ class Reader:
             self.closed = True
         if self.closed or token.label == UNIT:
             return
-        if not self.spoken:
+        if not self.spoken and not _names_symbol(token):
             self.spoken = True
             self.found.conditional = token.low in _IF
+            self.found.recalled = token.low in _AWAITED or p.PAST in token.parts
         if token.label is None or token.label == "word":
             if not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
                 self._unknown()
@@ -297,6 +326,7 @@ class Reader:
             return
         if self.joint.endswith("+") and self.got:
             self.found.distances += 1
+            self.found.gains += 1
             return
         self._figure(token, value)
 
@@ -334,6 +364,8 @@ class Reader:
             self.found.distances += 1
         elif token.measure is N.ORDINAL:
             self.counter = None
+        if token.measure in (N.PERCENT, N.DISTANCE) and self.joint.endswith("+"):
+            self.found.gains += 1
         self.line_open = False
         self.joint += "%"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.shares import Share, share_near
-from modules.signals.parsing.tokens import N, T, Token
+from modules.signals.parsing.tokens import N, T, Token, is_price
 
 _NEAR = 5
 _HIGHEST_LEVEL = 30
@@ -34,6 +34,7 @@ class Update:
     token: Token
     stop_loss: Decimal | None = None
     share: Share | None = None
+    opens: bool = False
 
 
 def age_of(text: str) -> int | None:
@@ -59,8 +60,9 @@ class UpdateReader:
 
     def read(self) -> list[Update]:
         """All readings, the weightiest first."""
+        opening = self._first_word()
         return [
-            update
+            replace(update, opens=True) if update.token is opening else update
             for look in (
                 self._fill_reported,
                 self._cancelled,
@@ -75,6 +77,10 @@ class UpdateReader:
             )
             if (update := look())
         ]
+
+    def _first_word(self) -> Token | None:
+        """The first word that is not the name of a symbol."""
+        return next((t for t in self.tokens if t.type is T.WORD and t.label != p.SYMBOL), None)
 
     def _first(self, *parts: str) -> tuple[int, Token] | None:
         if self.parts.isdisjoint(parts):
@@ -348,7 +354,16 @@ class UpdateReader:
     def _fill_reported(self) -> Update | None:
         """An exchange's or bot's receipt of an execution, whatever else it says."""
         found = self._first(p.FILL_REPORT)
-        return Update(None, None, 3, found[1]) if found else None
+        if found is not None:
+            return Update(None, None, 3, found[1])
+        for at, token in enumerate(self.tokens):
+            if (
+                token.low == "filled"
+                and any(is_price(t) for t in self.tokens[max(at - 3, 0) : at])
+                and not self._negated(at)
+            ):
+                return Update(None, None, 3, token)
+        return None
 
     def _filled(self) -> Update | None:
         found = self._first(p.FILLED)

@@ -33,6 +33,7 @@ from modules.signals.parsing.parts import (
     NOTE,
     OPPOSITE,
     PART,
+    PAST,
     PRICE,
     PROFIT,
     PROMO,
@@ -52,19 +53,20 @@ from modules.signals.parsing.parts import (
 
 TABLES: dict[str, dict[str, str]] = {
     "en": {
+        PAST: "was|were|went|yesterday|yesterday's|gave|we called|remember|recap|missed|last week|last night|exactly as|as predicted|as i told you|as i said|told you|backtest|backtested|example|for example|still holding|holding our|holding from|would have|would've|earlier today|this morning we|looked like|had been|nice trade|great trade|congratulations|congrats",
         ENTRY: "order 1|order 2|order 3|entry 1|second entry|limit 1|limit 2|open price at|entry|entries|entry price|entry prices|entry zone|entry zones|entry area|entry point|entry points|entry order|entry orders|entry level|entry levels"
         "|entry target|entry targets|entry range|entry at|entries at|enter|enter at|enter around|enter between|enter zone|entering|entry limit|entry limits|entry value"
         "|open price|opening price|open at|order price|dca|dca level|dca levels|dca entry|average entry|accumulation zone|accumulate|accumulate at|accumulation"
         "|buy zone price|ent|entrys|etry|entery|enrty|entryprice|entryzone|entry1|limit order|limit orders|pending order|add more at|trigger price|activation price|entry trigger",
         MAYBE_ENTRY: "adding|add|en|ep|in|e|at|price action|open|from",
-        TARGET: "aim|aims|objectives|tp zone|profit targets zone|upside targets|downside targets|target|targets|target price|target prices|target zone|targets zone|take profit|take profits|take profit target|take profit targets|take profit at|takeprofit|takeprofits|take profite"
+        TARGET: "new tp|new target|new targets|aim|aims|objectives|tp zone|profit targets zone|upside targets|downside targets|target|targets|target price|target prices|target zone|targets zone|take profit|take profits|take profit target|take profit targets|take profit at|takeprofit|takeprofits|take profite"
         "|tp|tps|tp target|tp targets|tp level|tp levels|tgt|tgts|tg|trgt|targe|tragets|traget|goal|goals|objective|profit target|profit targets|profit level|profit levels|exit target|exit targets"
         "|exit point|exit points|exit price|exit zone|sell target|sell targets|sell targets zone|short targets|long targets|short target|long target|buy target|buy targets|selling target|selling targets"
         "|takeprofit target|takeprofit targets|final target|next target|next targets|profit taking|profit zone|tek profit|scalp target|scalp targets|scalping targets|scalping target|mid term targets"
         "|midterm targets|swing targets|tpslevels|partial target|tpoint|tpl|close price target|target profit|targets profit|long term targets|short term targets|mid targets|mid target|"
         "short mid term targets|take profit level|take profit levels|take profit price|take profit order|take profit orders|takeprofits at",
         MAYBE_TARGET: "t|final|last|take|takes",
-        STOP: "sl to|stop to|stop loss to|stops to|stop|stops|stoploss|stoplosss|stop loss|stop loses|stop los|stop lose|stop lost|stop loss price|stop loss at|stop loss target|stop target|stop targets|stop price|stop level|stop at|stop below|stop above|sl|sl at|sl price"
+        STOP: "new sl|new stop|new stop loss|new stoploss|sl to|stop to|stop loss to|stops to|stop|stops|stoploss|stoplosss|stop loss|stop loses|stop los|stop lose|stop lost|stop loss price|stop loss at|stop loss target|stop target|stop targets|stop price|stop level|stop at|stop below|stop above|sl|sl at|sl price"
         "|stoplose|stoplost|stop limit price|invalidation|invalidation level|invalidated below|invalidated above|invalid below|invalid above|cut loss|cutloss|cut losses|hard stop|stoploss target|stoplos|stl|stp|initial stop|emergency stop|stop loss zone|stop zone|sl zone|protective stop|stop losses",
         MAYBE_STOP: "s",
         PRICE: "price|current price|last price|spot price|trigger",
@@ -86,7 +88,7 @@ TABLES: dict[str, dict[str, str]] = {
         TERM: "short term|mid term|long term|midterm|shortterm|longterm|short mid term|mid long term|short to mid term|mid to long term|short medium term|medium term|very short term|long short",
         HIT: "hit|hits|hitted|hitting|reached|achieved|done|complete|completed|smashed|touched|taken|cleared|crossed|destroyed|crushed|smash|booked|boom|bang|nailed|accomplished|successful|succeed|success|was hit|has been hit|been hit|got hit|is hit|just hit|fulfilled|met|reach|achieve|touch|printed|passed|tapped|captured|delivered|collected|in the bag|flew|taken out",
         STOPPED: "stopped out|stopped|stop out|stopout|stoped|stoped out|stop hit|hit stop|hit stoploss|hit stop loss|hit sl|hit our sl|hit our stop|sl hit|sl triggered|stop triggered|stoploss triggered|stop loss triggered|stop loss hit|stoploss hit|sl touched|stop loss reached|closed at stoploss|closed at stop loss|closed at sl|took us out|sl reached|sl done|stopped us out|sl taken",
-        ALL_HIT: "all targets|all take profit|all take profits|all take profit targets|all tp|all tps|all target|all the targets|all tp targets|all profit targets|full target|full targets|full tp|final target hit|all targets done|full take profit|every target|tp all|targets all|all our targets|last target",
+        ALL_HIT: "all done|all hit|all reached|both hit|all tp hit|all tps hit|all tps done|both done|all targets|all take profit|all take profits|all take profit targets|all tp|all tps|all target|all the targets|all tp targets|all profit targets|full target|full targets|full tp|final target hit|all targets done|full take profit|every target|tp all|targets all|all our targets|last target",
         ALL: "all|every|full|fully|everything|entire|whole|completely",
         CLOSE: "cut|cut it|cut now|cut this|we are out|we re out|out at be|out at breakeven|out at break even|out at entry|out of the trade|out of this trade|closed the full position|closed full position|closed at be|closed at breakeven|closed at break even|closed at entry|closed be|closed in breakeven|stopped at be|stopped at breakeven|stopped at entry|hit be|hit breakeven|be hit|breakeven hit|stopped out at be|stopped out at breakeven|stopped out at entry|closed at be|close|close all|close now|close trade|close position|close the trade|close the position|closing|closed|signal closed|trade closed|position closed|exit|exit now|exit trade|exit all|exit signal|exited|exit position|exit here|close it|close this|close manually|closed manually|close signal|we close|closing now|close long|close short|flat|get out|take profit now|take profits now|take profit here|secure all|close everything|leave this|leave the trade|close early|exit with|exit at",
         CANCEL: "remove your pending order|remove your pending|remove the pending|remove pending|remove your limit|remove the limit|remove your order|remove the order|delete your pending|delete the pending|delete your limit|delete the limit|delete your order|delete the order|setup no longer valid|setup invalid|setup is invalid|trade cancelled|trade canceled|cancel your|cancel the|idea cancelled|missed entry|entry missed|cancel|cancelled|canceled|cancels|canceling|cancelling|cancel this|cancel signal|signal cancelled|signal canceled|order cancelled|invalid|invalidated|void|delete|delete limit|delete order|delete pending|remove order|remove limit|removed|deleted|setup cancelled|avoid this|ignore this|skip this|disregard|not valid anymore|no longer valid|expired|ignore signal|ignore this signal|ignore previous|not triggered",
@@ -115,6 +117,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#6": "sixth|6th",
     },
     "ru": {
+        PAST: "был|была|было|были|вчера|позавчера|на прошлой неделе|помните|напомню|как и говорил|как и писал|пример|например|пропустили|упустили",
         ENTRY: "вход|входы|точка входа|точки входа|зона входа|диапазон входа|цена входа|вход от|вход в сделку|вход в позицию|входим|входим от|входа|твх|зона набора|набор|набираем|зона покупки|зона продажи|лимитка|лимитки|лимитный ордер|лимитные ордера|усреднение|докупка|добор|перезаход|уровень входа|вх|область входа|открытие|цена открытия|покупка от|точка вх",
         TARGET: "цель|цели|целей|целью|тейк|тейки|тейков|тейка|тейк профит|тейк профиты|тейкпрофит|тп|цель фиксации|фиксация|фиксируем на|фиксация прибыли|таргет|таргеты|таргета|таргетов|тейки по|профит цели|зона фиксации|тейк профита",
         STOP: "стоп|стопы|стоп лосс|стоплосс|стоп лос|сл|стоп лосса|стоп приказ|стопа|стоплос|стоп за|стоп на|отмена сценария|стоп на уровне|стоп ордер",

@@ -24,6 +24,7 @@ from modules.signals.parsing.parts import (
     NOT,
     NOTE,
     PART,
+    PAST,
     PRICE,
     PROFIT,
     PROMO,
@@ -39,6 +40,7 @@ from modules.signals.parsing.parts import (
 
 TABLES: dict[str, dict[str, str]] = {
     "tr": {
+        PAST: "dün|geçen hafta|demiştik|paylaşmıştık|örnek",
         ENTRY: "giriş|giriş bölgesi|giriş fiyatı|giriş aralığı|giriş seviyesi|giriş noktası|alım bölgesi|alım|alış bölgesi|alım yeri|alım aralığı|işleme giriş|kademeli alım|ekleme|satış bölgesi|girişler",
         TARGET: "hedef|hedefler|hedefi|hedefimiz|hedeflerimiz|kar al|kâr al|kar alım|kar al noktaları|satış hedefi|satış hedefleri|kar hedefi|hedef fiyat",
         STOP: "zarar durdur|zarar kes|stop ol|stop seviyesi|stop noktası|zarar kes seviyesi|stop fiyatı|durdur",
@@ -74,6 +76,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "üçüncü",
     },
     "es": {
+        PAST: "ayer|fue|era|la semana pasada|recuerden|ejemplo",
         ENTRY: "entrada|entradas|precio de entrada|zona de entrada|punto de entrada|rango de entrada|zona de compra|zona de venta|orden de entrada|entrar|entrar en|entramos en|precio entrada",
         TARGET: "objetivo|objetivos|toma de ganancias|toma de beneficios|tomar ganancias|tomar beneficios|take profit|meta|metas|toma ganancias|toma de ganancia",
         STOP: "stop de pérdidas|stop de pérdida|detener pérdidas|parada de pérdidas|límite de pérdida|stop perdida|stop de perdidas|parar pérdidas",
@@ -110,6 +113,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "tercer|tercero|tercera",
     },
     "pt": {
+        PAST: "ontem|foi|semana passada|lembram|exemplo",
         ENTRY: "preço de entrada|região de entrada|faixa de entrada|ponto de entrada|zona de compra|região de compra|entrada em",
         TARGET: "alvo|alvos|realizar|realização|alvo parcial|alvo final|realizar lucro",
         STOP: "stop de perda|perda máxima|parar perda",
@@ -219,6 +223,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#4": "الرابع|رابع",
     },
     "de": {
+        PAST: "gestern|war|letzte woche|beispiel",
         ENTRY: "ek|einkaufskurs|einstieg|einstiegspreis|einstiegszone|einstiegskurs|kaufzone|einstieg bei|eingang",
         TARGET: "ziel|ziele|kursziel|kursziele|gewinnmitnahme|gewinnziel",
         STOP: "stopp|stop kurs|verluststopp|stoppkurs|stopp loss|verlustbegrenzung",
@@ -321,6 +326,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "terzo|terza",
     },
     "id": {
+        PAST: "kemarin|minggu lalu|contoh",
         ENTRY: "masuk|harga masuk|area masuk|zona masuk|titik masuk|area beli|zona beli|area entry|antri|antri di|harga beli|area jual|area buy|area sell|antrian",
         TARGET: "ambil untung|target harga|target jual|target untung",
         STOP: "batas rugi|cutloss di|batas kerugian|stop rugi",
