@@ -16,8 +16,9 @@ from flask_openapi3 import Info, OpenAPI
 
 from api import problems
 from api.rooms import Rooms, answer
-from api.routes import safety, signals, trades
+from api.routes import analysis, safety, signals, trades
 from modules.accounts.first_start import is_operator_token
+from modules.analysis_views import AnalysisViews
 from modules.runtime.process import run
 from modules.trading.open_symbols import OpenSymbols
 from modules.views import VERSION, Views
@@ -41,7 +42,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
-    for area in (signals, trades, safety):
+    for area in (signals, trades, safety, analysis):
         app.register_api(area.routes(rooms))
 
     @app.get("/api/health", summary="Whether the core can trade")
@@ -126,6 +127,7 @@ async def main(stopping: asyncio.Event) -> None:
             prices=prices,
             kill_file=core.settings.kill_file,
             trading=core.settings.trading,
+            analysis=AnalysisViews(core.settings.data_dir / "candles", core.store),
         )
         await place.live(
             ApiWorker(place, rooms),

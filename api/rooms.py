@@ -11,6 +11,7 @@ from flask import Response, jsonify
 from tinydb import where
 
 from database import Store
+from modules.analysis_views import AnalysisViews
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.domain.ports import Clock
 from modules.signals.intake import Intake
@@ -28,6 +29,7 @@ class Rooms:
     prices: QuoteClient
     kill_file: Path
     trading: str
+    analysis: AnalysisViews
 
     def prices_of_open_positions(self) -> dict[str, Decimal]:
         """The newest price of every symbol that this process follows."""

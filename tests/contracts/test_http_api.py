@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from api.rooms import Rooms
 from modules.accounts.first_start import prepare
+from modules.analysis_views import AnalysisViews
 from modules.domain.market import Quote
 from modules.runtime.settings import Settings
 from modules.signals.intake import Intake
@@ -52,6 +53,7 @@ class Door:
             prices=SilentPrices(),  # type: ignore[arg-type]
             kill_file=folder / "KILL",
             trading="paper",
+            analysis=AnalysisViews(folder / "candles", self.world.store),
         )
         self.client: FlaskClient = create_app(rooms).test_client()
 
