@@ -40,13 +40,13 @@ WeightValues = dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 class SymbolPath(Strict):
     """One symbol."""
 
-    symbol: Symbol = Field(examples=["BTCUSDT"])
+    symbol: Symbol = Field(description="As in BTCUSDT.")
 
 
 class AnalysisQuery(Strict):
     """Which candles, and as of when."""
 
-    timeframe: Timeframe = Field(default="1h", examples=["1h"])
+    timeframe: Timeframe = "1h"
     at: Moment = Field(default=None, description="As of this time: ISO-8601 with zone; now without it.")
 
 
