@@ -10,7 +10,6 @@ import hashlib
 from datetime import datetime
 
 from bots.watched_folder import WatchedFolder
-from modules.connections.telegram_reader import ChannelReader, ReaderHooks, UserAccount
 from modules.domain.errors import InvalidInput
 from modules.domain.signals import SourceMessage
 from modules.leaseholder import LeaseHolder
@@ -61,6 +60,9 @@ class TelegramSession:
     """The user session's reader, run while the lease is held."""
 
     def __init__(self, core: Core, intake: Intake) -> None:
+        # The library behind the reader takes seconds to load; without a session nobody should wait for it.
+        from modules.connections.telegram_reader import ChannelReader, ReaderHooks, UserAccount
+
         settings = core.settings
         self._core = core
         self._intake = intake

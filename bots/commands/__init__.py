@@ -1,6 +1,6 @@
 """The table of commands, one module per area."""
 
 from bots.chat import ChatTable
-from bots.commands import account, everyone, operators, trading
+from bots.commands import account, analysis, everyone, operators, trading
 
-TABLE = ChatTable((*everyone.COMMANDS, *trading.COMMANDS, *account.COMMANDS, *operators.COMMANDS))
+TABLE = ChatTable((*everyone.COMMANDS, *trading.COMMANDS, *analysis.COMMANDS, *account.COMMANDS, *operators.COMMANDS))

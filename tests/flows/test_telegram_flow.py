@@ -131,7 +131,7 @@ async def test_a_gateway_error_is_tried_again_and_a_wrong_text_is_not(house: Hou
 async def test_a_row_that_cannot_be_handled_is_given_up_and_the_next_ones_go_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bots.telegram_bot._TRIES", 2)
+    monkeypatch.setattr("bots.telegram_side._TRIES", 2)
     now = house.now()
     with house.store.transaction() as tx:
         say(tx, f"telegram:{TRIAL}", "", "empty", now)

@@ -1,0 +1,79 @@
+"""Commands that look at a market: charts and structure. They trade nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+from typing import Any
+
+from bots.chat import Answer, Button, Call, Command, Role, example
+from modules.analysis_views import AnalysisViews
+from modules.candles import timeframe_ms
+from modules.domain.market import ms_from_utc
+
+TIMEFRAMES = ("15m", "1h", "4h", "1d")
+"""Offered as buttons."""
+
+
+async def chart(call: Call) -> Answer:
+    """Candles with the structure that stands on them."""
+    symbol, timeframe = _market(call, "chart BTCUSDT 4h")
+    views, at_ms = views_of(call), ms_from_utc(call.now)
+    found = await asyncio.to_thread(views.structure, symbol, timeframe, at_ms)
+    picture = await asyncio.to_thread(views.picture, symbol, timeframe, at_ms)
+    return Answer("\n".join(_structure_lines(found)), _other_timeframes("chart", symbol, timeframe), picture)
+
+
+def views_of(call: Call) -> AnalysisViews:
+    """The answers over this installation's candles."""
+    return AnalysisViews(call.rooms.settings.data_dir / "candles", call.rooms.store)
+
+
+def _market(call: Call, usage: str) -> tuple[str, str]:
+    """The symbol and timeframe written, the timeframe 1h where none is."""
+    with example(usage):
+        timeframe = call.word(1, "1h").lower()
+        timeframe_ms(timeframe)
+    return call.word(0).upper().replace("/", ""), timeframe
+
+
+def _structure_lines(found: dict[str, Any]) -> list[str]:
+    lines = [heading(found), f"Price {found['price']:.8g}, trend {found['trend']}"]
+    if (reach := found["dealing_range"]) is not None:
+        lines.append(f"Range {reach['low']:.8g} – {reach['high']:.8g}, price in {reach['zone']}")
+    for title, key in (("Order block", "order_blocks"), ("Gap", "fair_value_gaps")):
+        lines += [f"{title} {row['direction']}: {row['low']:.8g} – {row['high']:.8g}" for row in found[key][:2]]
+    pools = found["liquidity"]
+    lines += [f"Liquidity {way}: {pools[way][0]['price']:.8g}" for way in ("above", "below") if pools[way]]
+    if found["breaks"]:
+        newest = found["breaks"][-1]
+        name = "CHoCH" if newest["kind"] == "choch" else "BOS"
+        lines.append(f"Last break: {newest['direction']} {name} of {newest['price']:.8g} at {newest['confirmed_at']}")
+    return lines
+
+
+def heading(found: dict[str, Any]) -> str:
+    """The first line: which market, and how old its newest candle is when that is more than a bar."""
+    text = f"<b>{escape(found['symbol'])} {found['timeframe']}</b> on {escape(found['exchange'])}"
+    age = found["age_seconds"]
+    if age > 2 * timeframe_ms(found["timeframe"]) / 1000:
+        text += f"\n⚠️ The newest candle closed {age / 3600:.0f} hours ago."
+    return text
+
+
+def _other_timeframes(name: str, symbol: str, timeframe: str) -> tuple[tuple[Button, ...], ...]:
+    return (tuple(Button(each, f"/{name} {symbol} {each}") for each in TIMEFRAMES if each != timeframe),)
+
+
+COMMANDS = (
+    Command(
+        "chart",
+        "candles with their market structure",
+        "chart SYMBOL [TIMEFRAME]",
+        Role.SUBSCRIBER,
+        chart,
+        1,
+        example="chart BTCUSDT 4h",
+        aliases=("smc",),
+    ),
+)
