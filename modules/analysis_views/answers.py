@@ -1,4 +1,7 @@
-"""The facade: each answer names the symbol, timeframe, exchange and the moment its newest candle closed."""
+"""The facade: each answer names the symbol, timeframe, exchange and the moment its newest candle closed.
+
+The compiled parts of analysis are imported where they are used: a door starts without them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from database import Store
-from modules.analysis.structure import analyse
 from modules.analysis_views.history import History, read_history
 from modules.analysis_views.structure import iso, structure_answer
 from modules.analysis_views.weights import Weights, read_weights, store_weights
@@ -33,6 +35,8 @@ class AnalysisViews:
 
     def structure(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
         """Market structure of a symbol. Raises BadCandles and NotFound as `read_history` does, as all answers do."""
+        from modules.analysis.structure import analyse
+
         history = self.history(symbol, timeframe, at_ms)
         return {**heading(history, at_ms), **structure_answer(history.candles, analyse(history.candles))}
 
@@ -88,5 +92,7 @@ def heading(history: History, at_ms: int) -> dict[str, Any]:
 
 
 def _structure_shapes(history: History) -> list[Any]:
+    from modules.analysis.structure import analyse
+
     structure = analyse(history.candles)
     return structure_shapes([*structure.standing(*DRAWN), *structure.objects(*MARKED)])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modules.analysis.candles import Candles
-from modules.analysis.structure import Structure, StructureObject
 from modules.domain.market import utc_from_ms
+
+if TYPE_CHECKING:
+    from modules.analysis.structure import Structure, StructureObject
 
 NEWEST = 10
 """Of what happened (breaks, sweeps, displacements) so many of the newest are told."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from modules.analysis.candles import Candles
-from modules.analysis.structure import StructureObject
 from modules.domain.errors import InvalidInput
 from modules.domain.market import utc_from_ms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from modules.analysis.structure import StructureObject
 
 MOST_CANDLES = 160
 MOST_SHAPES = 40

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bots.chat import Answer, Person, Role, Rooms
-from bots.commands import TABLE
+from bots.commands import TABLE, analysis
 from modules.domain.positions import PositionStatus
 from modules.runtime.settings import Settings
 from modules.trading.safety import Scope, Stage
@@ -21,7 +21,7 @@ from tests.flows.world import ENTRY, World
 
 SUBSCRIBERS = {
     *("status", "signals", "signal", "mute", "positions", "orders", "close", "autotrade", "risk", "settings"),
-    *("balance", "pnl", "kill", "resume"),
+    *("balance", "pnl", "kill", "resume", *(each.name for each in analysis.COMMANDS)),
 }
 OPERATORS = {"broadcast", "sources", "pause", "health", "killall", "resumeall"}
 ADA = Person("user-a1", "telegram:501", Role.SUBSCRIBER, "ada")

@@ -1,0 +1,95 @@
+"""The chat's analysis commands: what they say, their pictures, and what they say when there is nothing to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bots.chat import Answer, Person, Role, Rooms
+from bots.commands import TABLE
+from modules.candles import CandleStore, SeriesName
+from modules.domain.market import utc_from_ms
+from modules.records import open_records
+from modules.runtime.settings import Settings
+from modules.signals.intake import Intake
+from modules.views import Views
+from tests.fakes.candle_rest import START_MS, walk
+from tests.fakes.clock import ScriptedClock
+
+ADA = Person("tg-1", "telegram:1", Role.SUBSCRIBER)
+HOUR_MS = 3_600_000
+BARS = 900
+
+
+class Talk:
+    """A chat over a store with two symbols' hours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = open_records(f"sqlite:///{folder / 'store.db'}", folder)
+        self.candles = CandleStore(folder / "candles")
+        for number, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
+            history = walk(BARS, number + 3, timeframe_ms=HOUR_MS, tick=0.01)
+            renamed = type(history)(
+                history.timestamp,
+                history.open,
+                history.high,
+                history.low,
+                history.close,
+                history.volume,
+                HOUR_MS,
+                symbol,
+            )
+            self.candles.upsert(SeriesName("binance", symbol, "1h"), renamed)
+        self.clock = ScriptedClock(utc_from_ms(START_MS + BARS * HOUR_MS + 60_000))
+        settings = Settings(_env_file=None, data_dir=folder)
+        board = type("Board", (), {"latest": lambda self, symbol: None})()
+        self.rooms = Rooms(
+            self.store, Views(self.store, folder), self.clock, board, settings, Intake(self.store, late_after=None)
+        )
+
+    def ask(self, text: str, person: Person = ADA) -> Answer:
+        return asyncio.run(TABLE.handle(person, text, self.rooms))
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Talk]:
+    made = Talk(tmp_path)
+    yield made
+    made.store.close()
+
+
+def is_picture(content: bytes | None) -> bool:
+    return content is not None and content.startswith(b"\x89PNG") and len(content) > 10_000
+
+
+def test_a_chart_has_its_picture_its_levels_and_other_timeframes(talk: Talk) -> None:
+    answer = talk.ask("/chart btc/usdt 4h")
+    assert answer.text.startswith("<b>BTCUSDT 4h</b> on binance\nPrice ")
+    assert "Last break: " in answer.text
+    assert is_picture(answer.picture)
+    assert [button.command for button in answer.buttons[0]] == [f"/chart BTCUSDT {tf}" for tf in ("15m", "1h", "1d")]
+    assert "⚠️" not in answer.text
+
+
+def test_old_candles_are_said_to_be_old(talk: Talk) -> None:
+    talk.clock.advance(30 * 3600)
+    assert "The newest candle closed 30 hours ago." in talk.ask("/chart BTCUSDT").text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("/chart", "Usage: /chart"),
+        ("/chart NOPEUSDT", "no candles of NOPEUSDT"),
+        ("/chart BTCUSDT soon", "not a timeframe"),
+        ("/chart BTCUSDT 15m", "no candles of BTCUSDT that make 15m bars"),
+        ("/chart ../../etc", "is not a symbol"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(talk: Talk, text: str, says: str) -> None:
+    answer = talk.ask(text)
+    assert says in answer.text
+    assert answer.picture is None
