@@ -1,7 +1,8 @@
 """Picks the concrete parts: which store, clock, exchange, price source. The only place that knows all of them.
 
 A process says `async with serve(name) as place:` and gets its settings, logs, store, heartbeat and doorbell; `place.live`
-runs its worker until it is told to stop.
+runs its worker until it is told to stop. Parts that only some processes need (compiled kernels, column files) are imported
+where they are made, so that a process is back quickly after it died.
 """
 
 from __future__ import annotations
@@ -15,13 +16,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from database import Bell, Store, StoreError
-from modules.analysis.candles import Candles
-from modules.candles.store import CandleStore
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.connections.instrument_catalogue import InstrumentCatalogue
-from modules.connections.paper_exchange import PaperExchange
 from modules.domain.errors import Misconfigured
 from modules.domain.market import Quote
 from modules.domain.ports import QuoteBoard
@@ -32,8 +31,11 @@ from modules.runtime.logs import log, set_up_logs
 from modules.runtime.process import Worker, live
 from modules.runtime.settings import Settings, ensure_data_dir, load_settings
 from modules.signals.intake import Intake
-from modules.trading.fill_model import FillModel, Slippage
 from modules.trading.risk import HardLimits
+
+if TYPE_CHECKING:
+    from modules.analysis.candles import Candles
+    from modules.connections.paper_exchange import PaperExchange
 
 _LONGEST_SOCKET = 100
 
@@ -87,6 +89,9 @@ def hard_limits(settings: Settings) -> HardLimits:
 
 def paper_exchange(core: Core, board: QuoteBoard) -> PaperExchange:
     """The paper exchange over the core's store, with the configured slippage."""
+    from modules.connections.paper_exchange import PaperExchange
+    from modules.trading.fill_model import FillModel, Slippage
+
     model = FillModel(slippage=Slippage.BPS, slippage_size=core.settings.paper_slippage_bps)
     return PaperExchange(
         core.store,
@@ -193,6 +198,8 @@ def make_intake(core: Core, board: QuoteBoard | None = None) -> Intake:
 
 def recent_candles(folder: Path, symbol: str) -> Candles | None:
     """The last day or so of a symbol's candles in the candle store, for pictures."""
+    from modules.candles.store import CandleStore
+
     if not folder.is_dir():
         return None
     store = CandleStore(folder)
