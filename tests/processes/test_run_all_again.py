@@ -151,9 +151,6 @@ def test_a_procfile_that_cannot_be_read_ends_with_78(tmp_path: Path) -> None:
     assert "Procfile line 1" in line
 
 
-@pytest.mark.xfail(
-    strict=True, reason="EXCHANGE_URLS that is not JSON raises pydantic's SettingsError: a traceback and exit 1, not 78"
-)
 def test_a_setting_that_must_be_json_is_listed_too(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path, EXCHANGE_URLS="{")
     assert line.startswith("wrong setting: EXCHANGE_URLS")
