@@ -85,8 +85,14 @@ def by_kernel(world: World, ticks: list[str]) -> list[Exit]:
     assert instrument is not None
     opened = position.__class__(
         **{
-            **{name: getattr(position, name) for name in ("id", "account_id", "plan_id", "signal_id", "exchange", "symbol")},
-            **{name: getattr(position, name) for name in ("side", "leverage", "opened_at", "average_price", "initial_stop")},
+            **{
+                name: getattr(position, name)
+                for name in ("id", "account_id", "plan_id", "signal_id", "exchange", "symbol")
+            },
+            **{
+                name: getattr(position, name)
+                for name in ("side", "leverage", "opened_at", "average_price", "initial_stop")
+            },
             "quantity": position.initial_quantity,
             "initial_quantity": position.initial_quantity,
             "stop_loss": plan.stop_loss,
