@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from modules.analysis.candles import Candles
 from modules.candles import BadCandles, load_file, parse_file_name, timeframe_name
 from modules.candles.files import read_columns
+from modules.domain.market import utc_from_ms
 
 
 def candles_of_file(
@@ -36,3 +38,21 @@ def _step(path: Path) -> str:
     if not len(steps):
         raise BadCandles(f"{path.name}: one candle does not tell its timeframe; say it")
     return timeframe_name(int(steps.min()))
+
+
+def objects_of(candles: Candles) -> list[dict[str, Any]]:
+    """Every structure object of a history in the order in which they became known; times are bars' open times, ms UTC."""
+    from modules.analysis.structure import analyse
+
+    return [each.as_json() for each in analyse(candles).objects()]
+
+
+def object_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """The same for people, one line each."""
+    ways = {1: "up", -1: "down", 0: ""}
+    return [
+        f"{utc_from_ms(row['confirmed_at']):%Y-%m-%d %H:%M}  {row['kind']:<22} {ways[row['direction']]:<5}"
+        f"{row['low']:.8g} – {row['high']:.8g}"
+        + ("" if row["invalidated_at"] is None else f"  over {utc_from_ms(row['invalidated_at']):%Y-%m-%d %H:%M}")
+        for row in rows
+    ]

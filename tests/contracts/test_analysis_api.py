@@ -1,0 +1,165 @@
+"""The analysis paths of the HTTP door: shapes, statuses, and that an answer as of a time knows nothing later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modules.analysis.candles import Candles
+from modules.candles import CandleStore, SeriesName
+from modules.domain.market import ms_from_utc, utc_from_ms
+from modules.opinions import FearGreed, Headline, OpinionBook
+from tests.contracts.test_http_api import Door
+from tests.fakes.candle_rest import walk
+
+HOUR_MS = 3_600_000
+BARS = 700
+
+
+def hourly(symbol: str, seed: int, end_ms: int) -> Candles:
+    """Hours that end just before `end_ms`."""
+    start = end_ms // HOUR_MS * HOUR_MS - BARS * HOUR_MS
+    made = walk(BARS, seed, timeframe_ms=HOUR_MS, tick=0.01, start_ms=start)
+    return Candles(made.timestamp, made.open, made.high, made.low, made.close, made.volume, HOUR_MS, symbol)
+
+
+class Market:
+    """The door, with candles of two symbols up to now."""
+
+    def __init__(self, folder: Path) -> None:
+        self.door = Door(folder)
+        self.now_ms = ms_from_utc(self.door.world.clock.now())
+        self.candles = CandleStore(folder / "candles")
+        for seed, symbol in ((3, "BTCUSDT"), (4, "ETHUSDT")):
+            self.candles.upsert(SeriesName("binance", symbol, "1h"), hourly(symbol, seed, self.now_ms))
+
+    def get(self, path: str, status: int = 200) -> dict[str, Any]:
+        answered, body = self.door.call("GET", f"/api{path}")
+        assert answered == status, body
+        return body
+
+    def post(self, path: str, body: Any, status: int = 200) -> dict[str, Any]:
+        answered, found = self.door.call("POST", f"/api{path}", json=body)
+        assert answered == status, found
+        return found
+
+    def at(self, hours_ago: int) -> str:
+        return utc_from_ms(self.now_ms - hours_ago * HOUR_MS).isoformat().replace("+00:00", "Z")
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Iterator[Market]:
+    made = Market(tmp_path)
+    yield made
+    made.door.world.close()
+
+
+HEADING = {"success", "symbol", "timeframe", "exchange", "as_of", "age_seconds", "candles_read"}
+READ = ("/analytics/advanced-smc/{}", "/analytics/chart/{}")
+
+
+def test_structure_says_where_things_lie_and_since_when(market: Market) -> None:
+    body = market.get("/analytics/advanced-smc/BTCUSDT")
+    assert set(body) >= HEADING | {"trend", "dealing_range", "order_blocks", "fair_value_gaps", "liquidity", "breaks"}
+    assert (body["symbol"], body["timeframe"], body["candles_read"]) == ("BTCUSDT", "1h", BARS)
+    assert body["trend"] in ("bullish", "bearish")
+    assert body["breaks"]
+    for row in (*body["order_blocks"], *body["fair_value_gaps"], *body["breaks"]):
+        assert row["low"] <= row["price"] <= row["high"]
+        assert row["formed_at"] <= row["confirmed_at"] <= body["as_of"]
+    assert all(row["price"] > body["price"] for row in body["liquidity"]["above"])
+
+
+def test_the_chart_has_candles_and_shapes(market: Market) -> None:
+    body = market.get("/analytics/chart/ethusdt?timeframe=4h")
+    assert body["timeframe_ms"] == 4 * HOUR_MS
+    assert all(len(row) == 6 and row[3] <= min(row[1], row[4]) for row in body["candles"])
+    assert {"form", "kind", "label", "direction", "points", "known_at"} == set(body["shapes"][0])
+
+
+@pytest.mark.parametrize("path", READ)
+def test_later_candles_change_nothing_that_was_said(market: Market, path: str) -> None:
+    asked = f"{path.format('BTCUSDT')}?at={market.at(200)}"
+    before = market.get(asked)
+    cut = market.now_ms - 200 * HOUR_MS
+    whole = market.candles.read(SeriesName("binance", "BTCUSDT", "1h"))
+    market.candles.upsert(SeriesName("binance", "BTCUSDT", "1h"), _moved(whole, cut))
+    assert market.get(asked) == before
+    assert market.get(path.format("BTCUSDT")) != before
+
+
+def _moved(candles: Candles, after_ms: int) -> Candles:
+    """The same with every bar that closed after a moment at ten times its price."""
+    factor = 1.0 + 9.0 * (candles.timestamp + HOUR_MS > after_ms)
+    return Candles.checked(
+        candles.timestamp, candles.open * factor, candles.high * factor, candles.low * factor, candles.close * factor,
+        candles.volume, timeframe_ms=HOUR_MS, symbol=candles.symbol,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/analytics/advanced-smc/NOPEUSDT", 404),
+        ("/analytics/advanced-smc/BTCUSDT?timeframe=15m", 404),
+        ("/analytics/advanced-smc/BTCUSDT?timeframe=soon", 422),
+        ("/analytics/advanced-smc/BTCUSDT?at=2024-01-01T00:00:00", 422),
+        ("/analytics/advanced-smc/BTCUSDT?at=2001-01-01T00:00:00Z", 404),
+        ("/analytics/advanced-smc/BTCUSDT?colour=red", 422),
+        ("/analytics/chart/$$$", 422),
+    ],
+)
+def test_what_cannot_be_answered_has_its_status(market: Market, path: str, status: int) -> None:
+    assert market.get(path, status)["error"]["message"]
+
+
+def test_weights_are_normalised_kept_and_shown(market: Market) -> None:
+    first = market.get("/config/weights")
+    assert first["documented"]
+    assert sum(first["weights"].values()) == pytest.approx(1.0)
+    assert first["weights"]["smc"] == pytest.approx(0.20 / 1.05)
+    told = market.post("/config/weights", {"weights": {"smc": 3, "sar": 1}})
+    assert told["weights"]["smc"] == pytest.approx(0.75)
+    assert told["weights"]["harmonic"] == 0
+    again = market.get("/config/weights")
+    assert (again["weights"], again["documented"]) == (told["weights"], False)
+    assert again["changed_at"] == utc_from_ms(market.now_ms).isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{}, {"smc": 0}, {"smc": -1}, {"astrology": 1}, {"smc": "much"}, {"smc": None}, "smc", None, {"smc": 1, "x": 1}],
+)
+def test_wrong_weights_are_refused_and_the_old_ones_stay(market: Market, weights: Any) -> None:
+    before = market.get("/config/weights")
+    assert market.post("/config/weights", {"weights": weights}, 422)["error"]["message"]
+    assert market.get("/config/weights") == before
+
+
+@pytest.mark.parametrize("huge", [1e308, 5e-324])
+def test_extreme_weights_are_still_weights(market: Market, huge: float) -> None:
+    told = market.post("/config/weights", {"weights": {"smc": huge, "sar": huge}})
+    assert (told["weights"]["smc"], told["weights"]["sar"]) == (0.5, 0.5)
+
+
+def test_opinions_say_how_fresh_they_are(market: Market) -> None:
+    nothing = market.get("/analytics/opinions/BTCUSDT")
+    assert nothing["fear_greed"] is None
+    assert {each["state"] for each in nothing["freshness"].values()} == {"none"}
+    book = OpinionBook(market.door.world.store)
+    book.add(
+        [
+            FearGreed(market.now_ms - HOUR_MS, 20, "index"),
+            Headline(market.now_ms - 48 * HOUR_MS, "Long ago", "paper"),
+        ]
+    )
+    told = market.get("/analytics/opinions/BTCUSDT")
+    assert told["fear_greed"] == {"value": 20, "classification": "Extreme Fear"}
+    assert told["headlines"] == []
+    assert told["freshness"]["headline"]["state"] == "stale"
+    assert told["freshness"]["fear_greed"] == {
+        "state": "fresh", "count": 1, "sources": ["index"], "age_seconds": 3600.0,
+    }  # fmt: skip
