@@ -20,6 +20,8 @@ from modules.analysis.structure.layout import (
 )
 from modules.analysis.structure.standing import in_atr, new_object, set_prices, stand
 
+CONSTANT = 1e-12
+
 
 @kernel(inline=True)
 def remember(memory: Memory, now: Now) -> None:
@@ -60,43 +62,76 @@ def next_atr(memory: Memory, high: float, low: float) -> float:
     return float(state["atr"])
 
 
+@kernel
+def _close_block(memory: Memory, last: int) -> None:
+    """Sum a finished block of `flow_window` bars backwards, for the windows that will begin inside it."""
+    mask = memory.core["choices"]["ring_mask"]
+    volume = 0.0
+    squares = 0.0
+    pressure = 0.0
+    for index in range(last, last - memory.core["choices"]["flow_window"], -1):
+        past = memory.ring[index & mask]
+        volume += past["volume"]
+        squares += past["volume"] * past["volume"]
+        pressure += past["pressure"]
+        past["later_volume"] = volume
+        past["later_squares"] = squares
+        past["later_pressure"] = pressure
+    state = memory.core["state"]
+    state["block_volume"] = 0.0
+    state["block_squares"] = 0.0
+    state["block_pressure"] = 0.0
+
+
+@kernel(inline=True)
+def _slide(memory: Memory, now: Now, row: Record) -> None:
+    """Sums over the last `flow_window` bars: the tail of the finished block plus the head of the present one.
+
+    Nothing is ever subtracted, so sums do not drift and a window without volume sums to exactly nothing.
+    """
+    state = memory.core["state"]
+    window = memory.core["choices"]["flow_window"]
+    past = memory.ring[now.at & memory.core["choices"]["ring_mask"]]
+    state["block_volume"] += now.volume
+    state["block_squares"] += now.volume * now.volume
+    state["block_pressure"] += past["pressure"]
+    volume = state["block_volume"]
+    squares = state["block_squares"]
+    pressure = state["block_pressure"]
+    if (now.at + 1) % window == 0:
+        _close_block(memory, now.at)
+    elif now.at >= window:
+        first = memory.ring[(now.at - window + 1) & memory.core["choices"]["ring_mask"]]
+        volume += first["later_volume"]
+        squares += first["later_squares"]
+        pressure += first["later_pressure"]
+    state["window_volume"] = volume
+    state["window_squares"] = squares
+    if volume > 0.0 and now.at >= window - 1:
+        past["money_flow"] = pressure / volume
+        row["money_flow"] = pressure / volume
+
+
 @kernel(inline=True)
 def _measure_volume(memory: Memory, now: Now, row: Record) -> None:
-    """Volume against the `flow_window` bars before, and the money flow of the window that ends here.
+    """The bar's volume against the mean and deviation of the `flow_window` bars before it.
 
-    The sums are taken afresh from the window each time, so nothing drifts and only the window counts.
+    A deviation below a millionth of the mean is none: the volume was constant and the score undefined.
     """
     window = memory.core["choices"]["flow_window"]
-    mask = memory.core["choices"]["ring_mask"]
-    oldest = memory.ring[(now.at - window) & mask]["volume"]
-    shift = 0.0
-    squares = 0.0
-    volumes = now.volume
-    pressure = memory.ring[now.at & mask]["pressure"]
-    for back in range(now.at - window + 1, now.at):
-        past = memory.ring[back & mask]
-        volumes += past["volume"]
-        pressure += past["pressure"]
-        shift += past["volume"] - oldest
-        squares += (past["volume"] - oldest) ** 2
-    if volumes > 0.0:
-        memory.ring[now.at & mask]["money_flow"] = pressure / volumes
-        row["money_flow"] = pressure / volumes
-    if now.at < window:
-        return
-    mean = oldest + shift / window
-    variance = (squares - shift * shift / window) / window
-    if variance > 0.0:
-        row["volume_z"] = (now.volume - mean) / np.sqrt(variance)
+    mean = memory.core["state"]["window_volume"] / window
+    variance = memory.core["state"]["window_squares"] / window - mean * mean
     if mean > 0.0:
         row["effort"] = now.volume / mean
+        if variance > CONSTANT * mean * mean:
+            row["volume_z"] = (now.volume - mean) / np.sqrt(variance)
 
 
 @kernel
 def _effort_against_result(memory: Memory, now: Now, row: Record, moved: float) -> None:
     """An unusual volume either drove the price (impulse) or was taken up by the other side (absorption)."""
     choices = memory.core["choices"]
-    if np.isnan(row["volume_z"]) or np.isnan(row["result"]) or row["volume_z"] < choices["volume_z"]:
+    if np.isnan(row["result"]):
         return
     location = (now.close - now.low) - (now.high - now.close)
     kind = -1
@@ -120,12 +155,16 @@ def _effort_against_result(memory: Memory, now: Now, row: Record, moved: float) 
 @kernel(inline=True)
 def read_flow(memory: Memory, now: Now, row: Record) -> None:
     """Volume z-score, effort, result and money flow of the bar, and the events they make."""
-    if now.at < memory.core["choices"]["flow_window"] - 1:
+    before = now.at - 1
+    if now.at >= memory.core["choices"]["flow_window"]:
+        _measure_volume(memory, now, row)
+    _slide(memory, now, row)
+    if before < 0:
         return
-    _measure_volume(memory, now, row)
-    moved = now.close - memory.ring[(now.at - 1) & memory.core["choices"]["ring_mask"]]["close"]
+    moved = now.close - memory.ring[before & memory.core["choices"]["ring_mask"]]["close"]
     row["result"] = in_atr(abs(moved), now.atr_before)
-    _effort_against_result(memory, now, row, moved)
+    if row["volume_z"] >= memory.core["choices"]["volume_z"]:
+        _effort_against_result(memory, now, row, moved)
 
 
 @kernel(inline=True)

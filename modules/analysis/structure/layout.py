@@ -163,6 +163,11 @@ STATE = np.dtype(
         ("true_ranges", np.int64),
         ("true_range_sum", np.float64),
         ("atr", np.float64),
+        ("block_volume", np.float64),
+        ("block_squares", np.float64),
+        ("block_pressure", np.float64),
+        ("window_volume", np.float64),
+        ("window_squares", np.float64),
     ],
     align=True,
 )
@@ -215,6 +220,9 @@ PAST = np.dtype(
         ("volume", np.float64),
         ("pressure", np.float64),
         ("money_flow", np.float64),
+        ("later_volume", np.float64),
+        ("later_squares", np.float64),
+        ("later_pressure", np.float64),
     ],
     align=True,
 )
