@@ -46,8 +46,9 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
         targets = _other_targets(groups, draft.entry_kind)
     if not targets:
         entries, targets = _lines_below(entries)
-    if not targets and stops:
-        targets = _gains_as_prices(groups, entries)
+    if not targets:
+        targets = _like_entry(groups.get(p.PROFIT, []), entries) if stops or groups.get(p.LOSS) else []
+        stops = stops or (_like_entry(groups.get(p.LOSS, []), entries) if targets else [])
     targets = _without_strays(targets)
     reference = _reference(entries, targets, stops)
     draft.entries = _of_one_size(entries, reference)
@@ -93,12 +94,12 @@ def _other_targets(groups: dict[str, list[Figure]], entry_kind: str) -> list[Fig
     return bare if len(bare) > 1 else []
 
 
-def _gains_as_prices(groups: dict[str, list[Figure]], entries: list[Figure]) -> list[Figure]:
-    """ "Profit 1.0840" beside an entry and a stop is the price to take profit at, if it is about as large as they are."""
+def _like_entry(figures: list[Figure], entries: list[Figure]) -> list[Figure]:
+    """ "Profit 1.0840" and "Loss 1.0945" beside an entry are prices to leave at, if they are about as large as it is."""
     if not entries:
         return []
     entry = entries[0].value
-    return [f for f in groups.get(p.PROFIT, []) if entry / 2 <= f.value <= entry * 2]
+    return [f for f in figures if entry / 2 <= f.value <= entry * 2]
 
 
 def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:

@@ -24,6 +24,7 @@ _RESULTS = ("target_hit", "all_targets", "stop_hit")
 _SURE_SYMBOL = 5
 _COIN = 4
 _PAIR = 9
+_FULL = 3
 _PROSE = 25
 _CHATTY = 4
 _UNSURE = (p.CONDITION, p.PROMO, p.LEVEL, p.HIT, p.PROFIT, p.RESULT, p.FILLED)
@@ -102,16 +103,31 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
             "the stop of an older signal with the loss it made",
             Update("stop_hit", None, 3, draft.stop.token),
         )
+    return _reported(reading, draft, updates) or _opens_with_news(reading, draft, updates)
+
+
+def _reported(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
+    """Results among the prices of a signal, or an order about it that repeats its prices."""
     news = next((u for u in updates if u.strength >= 3 and u.what in _RESULTS), None)
-    if news is not None and (draft.entries or draft.stop) and not reading.parts[p.ADVERT]:
+    priced = bool(draft.entries or draft.stop) and not reading.parts[p.ADVERT]
+    if news is not None and priced and not _is_instruction(reading, draft, news):
         return Evidence(Kind.UPDATE, 0.8, f"the prices of an older signal with what came of them: {news.what}", news)
     told = next((u for u in updates if u.what in _OPENERS and u.opens), None)
-    ends = next((u for u in updates if u.what in _LEAVING), None)
     bare = draft.entries and draft.stop is None and not reading.labels[p.TARGET] and not reading.questions
-    if told is None and ends is not None and bare:
-        told = ends
-    if told is not None:
-        return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told)
+    if told is None and bare:
+        told = next((u for u in updates if u.what in _LEAVING), None)
+    if told is None:
+        return None
+    return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told)
+
+
+def _is_instruction(reading: Reading, draft: Draft, news: Update) -> bool:
+    """Under a full set of prices, "TP1 hit = stop to entry" says what is to be done later."""
+    last = max((f.token.end for f in (*draft.entries, *draft.targets, draft.stop) if f is not None), default=0)
+    return draft.labelled == _FULL and news.token.start > last and not reading.gains and not reading.parts[p.PROFIT]
+
+
+def _opens_with_news(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
     first_price = min((f.token.start for f in (*draft.entries, *draft.targets)), default=None)
     paid = reading.parts[p.PROFIT] or reading.parts[p.LOSS]
     for update in updates:
@@ -132,7 +148,7 @@ def _entry(
     if symbol is None:
         return None
     side, known = sided
-    if side is None:
+    if side is None or (known == "prices" and draft.labelled <= 1 and not reading.sides):
         return None
     if _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None

@@ -13,7 +13,7 @@ from typing import Any
 from modules.signals.parsing import parts as p
 from modules.signals.parsing import words_en_ru, words_other
 from modules.signals.parsing.normalise import fold
-from modules.signals.parsing.tokens import T, Token, tokenise
+from modules.signals.parsing.tokens import UNIT, T, Token, tokenise
 
 Trie = dict[str, Any]
 
@@ -100,6 +100,7 @@ def label_phrases(tokens: list[Token], trie: Trie, taken: list[tuple[int, int]])
 def _join(tokens: list[Token], at: int, node: Trie) -> int:
     """Label the token at `at` with the longest phrase that starts there; returns the index after it."""
     token = tokens[at]
+    unit = token.label == UNIT
     found: tuple[str, frozenset[str]] | None = node.get(_ENDS)
     after = last = at + 1
     count = len(tokens)
@@ -124,7 +125,8 @@ def _join(tokens: list[Token], at: int, node: Trie) -> int:
         if _ENDS in node:
             found, after = node[_ENDS], last
     if found is not None:
-        token.label, token.parts = found
+        label, token.parts = found
+        token.label = UNIT if unit and after == at + 1 else label
         token.width = after - at
         if after > at + 1:
             token.end = tokens[after - 1].end

@@ -88,6 +88,7 @@ _JOINED = re.compile(rf"(?<=[^\W_]){_GONE}+(?=[^\W_])")
 _SUB_ZERO = re.compile(r"(?<![0-9])0[.,]0([\u2080-\u2089]{1,2})(?=[0-9])")
 _NOT_TEXT = re.compile(r"(?:https?://|www\.|t\.me/)[^\s]+|(?<![\w.])@[A-Za-z_][A-Za-z0-9_]{3,40}", re.IGNORECASE)
 _MIXED_WORD = re.compile(r"[A-Za-z0-9#$\u0370-\u04ff]{2,20}")
+_FOREIGN = re.compile(r"[\u0370-\u04ff]")
 _JSON_KEY = re.compile(r'^\s{0,40}[\[{].{0,40}?"[A-Za-z_ .]{1,40}"\s?:', re.DOTALL)
 _JSON_TABLE = str.maketrans({"{": " ", "}": " ", "[": " ", "]": " ", '"': " ", ",": ";"})
 _ORDER_WORDS = frozenset({"market", "current", "price", "entry", "cmp", "limit"})
@@ -191,7 +192,7 @@ def normalise(text: str) -> Normalised:
     folded = text.translate(_FOLDING)
     if "@" in folded or "t.me" in folded or "http" in folded.lower() or "www." in folded.lower():
         folded = _NOT_TEXT.sub(_blank, folded)
-    if not folded.isascii():
+    if not folded.isascii() and _FOREIGN.search(folded):
         folded = _MIXED_WORD.sub(_one_script, folded)
     origins: list[int] | None = None
     if _GONE in folded:

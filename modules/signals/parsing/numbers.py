@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from modules.signals.parsing.tokens import N, T, Token
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[.,']\d{3})+")
+_SPACED = re.compile(r"\d \d{3}")
 _LARGE = Decimal(10) ** 12
 _SMALL = Decimal(10) ** -18
 
@@ -25,8 +26,10 @@ class Separators:
     point_thousands: bool = False
 
 
-def join_spaced(tokens: list[Token]) -> list[Token]:
+def join_spaced(tokens: list[Token], text: str) -> list[Token]:
     """Join thousands written with a space ("64 000"), where the two parts cannot be two prices beside each other."""
+    if _SPACED.search(text) is None:
+        return tokens
     sure = _joined(tokens, 4)
     return tokens if len(sure) == len(tokens) else _joined(tokens, 1)
 
@@ -106,7 +109,7 @@ def read_numbers(tokens: list[Token], separators: Separators) -> list[Token]:
             continue
         parts = _listed(token.text) if token.measure is N.PRICE else None
         if parts is None:
-            token.value = value_of(token.digits, separators)
+            token.value = value_of(token.text, separators)
             if token.value is None and token.measure is N.PRICE:
                 token.measure = N.OTHER
             result.append(token)

@@ -68,7 +68,7 @@ def _understand(text: str, dialect: Dialect) -> Message:
     symbols, symbol = _symbols(normal.text, dialect)
     taken = sorted((f.start, f.end) for f in symbols if f.weight >= _TAKEN)
     floor = FLOORS.get(symbol.symbol[:3]) if symbol else None
-    tokens = join_spaced(tokenise(normal.text))
+    tokens = join_spaced(tokenise(normal.text), normal.text)
     tokens = read_numbers(tokens, settle_separators(tokens, Decimal(floor) if floor else None))
     tokens = label_phrases(tokens, lexicon(dialect.words), taken)
     reading = Reader(tokens).read()

@@ -181,7 +181,8 @@ class Reader:
     # words
 
     def _word(self, at: int, token: Token) -> None:
-        self.found.parts.update(token.parts)
+        if token.parts:
+            self.found.parts.update(token.parts)
         if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
         if self.closed or token.label == UNIT:

@@ -61,7 +61,8 @@ NAMED = {
 }  # fmt: skip
 INDICES = {
     "us30": "US30", "dj30": "US30", "nas100": "NAS100", "us100": "US100", "ustec": "USTEC", "nasdaq": "NAS100", "us500": "US500", "spx500": "SPX500", "sp500": "SP500",
-    "ger40": "GER40", "ger30": "GER30", "de40": "DE40", "de30": "DE30", "dax40": "DAX40", "uk100": "UK100", "jp225": "JP225", "nas": "NAS100", "usoil": "USOIL", "ukoil": "UKOIL", "xtiusd": "XTIUSD",
+    "ger40": "GER40", "ger30": "GER30", "de40": "DE40", "de30": "DE30", "dax40": "DAX40", "uk100": "UK100", "jp225": "JP225", "jpy225": "JP225", "aus200": "AUS200", "fra40": "FRA40", "eu50": "EU50", "stoxx50": "EU50", "ustech": "USTEC", "ustec100": "USTEC", "us30cash": "US30",
+    "nas100cash": "NAS100", "ger40cash": "GER40", "nikkei": "JP225", "nas": "NAS100", "usoil": "USOIL", "ukoil": "UKOIL", "xtiusd": "XTIUSD",
     "xbrusd": "XBRUSD", "wti": "USOIL", "crudeoil": "USOIL", "brent": "UKOIL", "dxy": "DXY", "banknifty": "BANKNIFTY", "nifty": "NIFTY", "nas100usd": "NAS100", "hk50": "HK50", "natgas": "NATGAS",
     "ngas": "NGAS", "us2000": "US2000", "spx": "SPX", "dow": "US30", "dax": "GER40",
 }  # fmt: skip
@@ -96,7 +97,7 @@ NEVER = frozenset(
     EST FED CPI FOMC NFP ETF GDP CEO USA AI NFT DEFI PNL ROI ROE DCA RESULT RESULTS HIT DONE CLOSED CLOSE CANCEL CANCELLED
     REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP
     BEST TOP GREEN RED WARNING OPEN ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH
-    BEARISH I WE YOU A THEY THIS THAT HE MY ABOVE BELOW NEAR AROUND BETWEEN AFTER BEFORE AGAIN HERE IF WHEN THEN MUST DONT NO YES
+    BEARISH I WE YOU A THEY THIS THAT HE MY ABOVE BELOW AROUND BETWEEN AFTER BEFORE AGAIN HERE IF WHEN THEN MUST DONT NO YES
     CALL PUT CE PE OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
     """.split()  # noqa: SIM905
 )
@@ -108,6 +109,7 @@ _SLASHED = re.compile(
     rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}",
     re.IGNORECASE,
 )
+_SEPARATED = re.compile(rf"[/|\\][ ]{{0,3}}[#$]?(?:{_Q}|{_OQ})")
 _DASHED = re.compile(rf"[A-Z0-9][-_:](?:{_Q})|(?:USDT|USDC|BUSD)_[A-Z0-9]")
 _BASE_QUOTE = re.compile(rf"([A-Za-z0-9]{{0,14}}?)({_Q})(?:PERP|m|M)?", re.IGNORECASE)
 _CAPITALS_BEFORE = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) $")
@@ -143,7 +145,7 @@ def find_symbols(text: str, default_quote: str = "USDT") -> list[Found]:
     """All symbols written in a normalised text, in order of place."""
     found: list[Found] = []
     upper = text.upper()
-    if "/" in text or "|" in text or "\\" in text or _DASHED.search(upper):
+    if _SEPARATED.search(upper) or _DASHED.search(upper):
         _pairs(text, found)
     if "BTC" in text or "ETH" in text or "BNB" in text:
         _crossed(text, found)

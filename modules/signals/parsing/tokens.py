@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from enum import IntEnum
+from typing import Final
 
 from modules.signals.parsing.normalise import MARK, MARK_LAST
 
 
-class T(IntEnum):
-    """What a token is."""
+class T:
+    """What a token is. Plain integers: they are compared for every token of every message."""
 
-    LINE = 0
-    WORD = 1
-    NUMBER = 2
-    MARK = 3
-    SIGN = 4
-    DATE = 5
+    LINE: Final = 0
+    WORD: Final = 1
+    NUMBER: Final = 2
+    MARK: Final = 3
+    SIGN: Final = 4
+    DATE: Final = 5
 
 
-class N(IntEnum):
-    """What a number measures, as far as its own surroundings tell."""
+class N:
+    """What a number measures, as far as its own surroundings tell. Plain integers, as above."""
 
-    PRICE = 0
-    PERCENT = 1
-    MULTIPLE = 2
-    FRAME = 3
-    DISTANCE = 4
-    ORDINAL = 5
-    OTHER = 6
+    PRICE: Final = 0
+    PERCENT: Final = 1
+    MULTIPLE: Final = 2
+    FRAME: Final = 3
+    DISTANCE: Final = 4
+    ORDINAL: Final = 5
+    OTHER: Final = 6
 
 
 NO_PARTS: frozenset[str] = frozenset()
@@ -44,7 +44,6 @@ class Token:
     """One piece of a message. `value` and `measure` only mean something on numbers, `low` is the text in lower case."""
 
     __slots__ = (
-        "digits",
         "end",
         "glued",
         "label",
@@ -58,28 +57,27 @@ class Token:
         "width",
     )
 
-    def __init__(self, type_: T, text: str, start: int, end: int) -> None:
-        self.type = type_
+    def __init__(self, type_: int, text: str, start: int, end: int) -> None:
+        self.type: int = type_
         self.text = text
         self.low = text.lower() if type_ is T.WORD else text
         self.start = start
         self.end = end
         self.glued = False
-        self.measure = N.OTHER
+        self.measure: int = N.OTHER
         self.value: Decimal | None = None
-        self.digits = text
         self.label: str | None = None
         self.parts: frozenset[str] = NO_PARTS
         self.width = 1
 
     def __repr__(self) -> str:
-        return f"{self.type.name}:{self.text!r}"
+        return f"{self.type}:{self.text!r}"
 
 
 CHINESE = (
     "入场价格|进场价格|入场点位|开仓价格|入场价|进场价|开仓价|入场点|进场点|入场|进场|开仓|建仓|买入价|卖出价|买入|卖出|做多|做空|多单|空单|开多|开空|看多|看空|多头|空头"
     "|止损价|止损位|止损点|止损触发|止损|止盈价|止盈位|止盈点|止盈|目标价|目标位|目标|第一|第二|第三|第四|杠杆倍数|杠杆|倍|市价|现价|当前价|限价|挂单|合约|币种|交易对|品种"
-    "|已达成|达成|到达|触及|触发|完成|全部|所有|平仓|平多|平空|离场|出场|取消|作废|减仓|一半|部分|保本|成本价|移动|上移|下移|提损|方向|左右|附近|区间|到|至|仓位|风险|盈利|利润|亏损|收益"
+    "|已达成|达成|到达|触及|触发|完成|全部|所有|平仓|平多|平空|离场|出场|取消|作废|减仓|一半|部分|保本|成本价|移动|上移|下移|提损|一|二|三|四|方向|左右|附近|区间|到|至|仓位|风险|盈利|利润|亏损|收益"
 )
 _TOKEN = re.compile(
     rf"""
@@ -97,7 +95,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SHORT = {"s": "sl", "t": "tp", "b": "be", "б": "бу", "с": "сл", "т": "тп", "r": "rr", "c": "cmp"}
-_TYPES = {
+_TYPES: dict[str, int] = {
     "line": T.LINE,
     "date": T.DATE,
     "number": T.NUMBER,
@@ -185,7 +183,7 @@ def _measure_numbers(tokens: list[Token]) -> None:
                 _spread_distance(tokens, i)
 
 
-def _measure(token: Token, before: Token | None, after: Token | None) -> N:
+def _measure(token: Token, before: Token | None, after: Token | None) -> int:
     """What the number counts, from the tokens that touch it."""
     if len(token.text) > _DIGITS_AT_MOST:
         return N.OTHER
@@ -202,7 +200,7 @@ def _measure(token: Token, before: Token | None, after: Token | None) -> N:
     return N.PRICE
 
 
-def _unit(token: Token, after: Token) -> N | None:
+def _unit(token: Token, after: Token) -> int | None:
     """The unit written after a number, if there is one."""
     unit, glued = after.low, after.glued
     if unit in _TIMES and (glued or len(token.text) < 4):
@@ -220,7 +218,7 @@ def _unit(token: Token, after: Token) -> N | None:
     return None
 
 
-def _glued_before(before: Token) -> N:
+def _glued_before(before: Token) -> int:
     """x20 is a multiple, H4 a time frame, v2 a version; TP1 and SL4416 are labels with a number."""
     if before.low in _TIMES:
         return N.MULTIPLE

@@ -13,6 +13,16 @@ from modules.signals.parsing.tokens import N, T, Token, is_price
 _NEAR = 5
 _HIGHEST_LEVEL = 30
 _HEADING = frozenset({p.SYMBOL, p.LONG, p.SHORT})
+_HIT_OR_CLOSE = frozenset({p.HIT, p.CLOSE})
+_MOVE_OR_BREAKEVEN = frozenset({p.MOVE, p.BREAKEVEN})
+_HIT = frozenset({p.HIT})
+_TARGET = frozenset({p.TARGET})
+_FILLED = frozenset({p.FILLED})
+_OF_THE_POSITION = frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT})
+_MOVE = frozenset({p.MOVE})
+_BREAKEVEN = frozenset({p.BREAKEVEN})
+_CLOSE = frozenset({p.CLOSE})
+_STOP_OR_PART = frozenset({p.STOP, p.PART})
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
 _UNLESS = frozenset(
     {"if", "when", "once", "after", "before", "until", "till", "если", "когда", "после", "olursa", "cuando", "quando"}
@@ -170,7 +180,7 @@ class UpdateReader:
             return None
         at, token = found
         hit = (
-            self._near(at, frozenset({p.HIT, p.CLOSE}), ahead=6) is not None
+            self._near(at, _HIT_OR_CLOSE, ahead=6) is not None
             or self._ticked(at)
             or p.HIT in token.parts
             or token.low.endswith(("done", "hit"))
@@ -189,13 +199,13 @@ class UpdateReader:
     def _stop_struck(self, at: int) -> bool:
         if self._negated(at, happened=True):
             return False
-        if self._near(at, frozenset({p.MOVE, p.BREAKEVEN}), ahead=4, back=3) is not None:
+        if self._near(at, _MOVE_OR_BREAKEVEN, ahead=4, back=3) is not None:
             return False
-        hit = self._near(at, frozenset({p.HIT}), ahead=3, back=1)
-        if hit is not None and self._near(at, frozenset({p.TARGET}), ahead=3, back=3) is None:
+        hit = self._near(at, _HIT, ahead=3, back=1)
+        if hit is not None and self._near(at, _TARGET, ahead=3, back=3) is None:
             return True
         result = p.LOSS in self.parts or (p.PROFIT in self.parts and at <= 2)
-        return result and not self._priced(at) and self._near(at, frozenset({p.MOVE, p.BREAKEVEN})) is None
+        return result and not self._priced(at) and self._near(at, _MOVE_OR_BREAKEVEN) is None
 
     def _priced(self, at: int) -> bool:
         """Whether a price follows the label on its line."""
@@ -221,7 +231,7 @@ class UpdateReader:
 
     def _hit_of(self, at: int) -> Token | None:
         """The word that says that the target at `at` was reached, unless a "not" stands between the two."""
-        hit = self._near(at, frozenset({p.HIT}), ahead=5, back=3)
+        hit = self._near(at, _HIT, ahead=5, back=3) or self._near(at, _FILLED, ahead=2, back=0)
         if hit is None or hit.start < self.tokens[at].start:
             return hit
         for token in self.tokens[at + 1 : at + 8]:
@@ -291,7 +301,7 @@ class UpdateReader:
 
     def _is_partly(self, at: int, share: Share | None) -> bool:
         """Whether a word such as "some" or "secure" speaks of the position."""
-        near = frozenset({p.CLOSE, p.PROFIT, p.BREAKEVEN, p.TARGET, p.HIT})
+        near = _OF_THE_POSITION
         return " " in self.tokens[at].low or share is not None or self._near(at, near) is not None
 
     def _is_cut(self, at: int, share: Share | None) -> bool:
@@ -318,8 +328,8 @@ class UpdateReader:
                 continue
             if (
                 self_said
-                or self._near(at, frozenset({p.MOVE}), ahead=6, back=4)
-                or (token.label == p.STOP and self._near(at, frozenset({p.BREAKEVEN}), ahead=4, back=0))
+                or self._near(at, _MOVE, ahead=6, back=4)
+                or (token.label == p.STOP and self._near(at, _BREAKEVEN, ahead=4, back=0))
             ) and not self._negated(at):
                 return Update(
                     "move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at)
@@ -328,8 +338,8 @@ class UpdateReader:
 
     def _left_at(self, at: int) -> bool:
         """Whether the words say that the trade is left at its entry price, not that the stop goes there."""
-        close = self._near(at, frozenset({p.CLOSE}), ahead=0, back=3)
-        return close is not None and self._near(at, frozenset({p.STOP, p.PART}), ahead=2, back=4) is None
+        close = self._near(at, _CLOSE, ahead=0, back=3)
+        return close is not None and self._near(at, _STOP_OR_PART, ahead=2, back=4) is None
 
     def _new_stop(self, at: int) -> Decimal | None:
         """The price that the stop is moved to, where one is named."""
