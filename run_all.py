@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from modules.accounts.first_start import FirstStart, prepare
-from modules.domain.errors import Misconfigured
+from modules.domain.errors import Misconfigured, Unavailable
 from modules.runtime.settings import EXIT_MISCONFIGURED, Settings, ensure_data_dir, kept_secret, load_settings
 from modules.wiring import open_core
 from services.supervisor import Supervisor, end_leftovers, read_procfile
@@ -35,6 +35,9 @@ def main() -> int:
         for problem in wrong.problems:
             print(f"wrong setting: {problem}", file=sys.stderr)
         return EXIT_MISCONFIGURED
+    except Unavailable as trouble:
+        print(f"can't start now: {trouble.message}", file=sys.stderr)
+        return 1
     with lock:
         _greet(settings, first, arguments.procfile)
         return asyncio.run(_supervise(arguments.procfile, settings))

@@ -18,10 +18,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from database import Bell, Store, StoreError
+from database import Bell, Store, StoreBusy, StoreError
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.connections.instrument_catalogue import InstrumentCatalogue
-from modules.domain.errors import Misconfigured
+from modules.domain.errors import Misconfigured, Unavailable
 from modules.domain.market import Quote
 from modules.domain.ports import QuoteBoard
 from modules.records import open_records
@@ -71,6 +71,8 @@ def open_core(settings: Settings | None = None) -> Core:
     ensure_data_dir(chosen)
     try:
         store = open_records(chosen.store_url, chosen.data_dir)
+    except StoreBusy as busy:
+        raise Unavailable(f"the store is locked: {busy}") from busy
     except StoreError as error:
         raise Misconfigured([f"DATABASE_URL: {error}"]) from error
     return Core(chosen, SystemClock(), store, InstrumentCatalogue(chosen.data_dir))
@@ -113,7 +115,7 @@ class Place:
 
     def quote_client(self) -> QuoteClient:
         """A listener on the price process's hub; it connects by itself, for ever."""
-        return QuoteClient(self.core.hub_path, self.core.clock)
+        return QuoteClient(self.core.hub_path, self.core.clock, name=self.name)
 
     def recent_candles(self, symbol: str) -> Candles | None:
         """The newest candles that this machine keeps of a symbol, the finest timeframe first; None where there are none."""

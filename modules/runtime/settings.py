@@ -11,9 +11,10 @@ import os
 import secrets
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from modules.domain.errors import Misconfigured
@@ -100,18 +101,25 @@ class Settings(BaseSettings):
             return value
         raise ValueError("must start with sqlite:/// or postgresql://")
 
-    @model_validator(mode="after")
-    def _complete(self) -> Settings:
-        if self.trading == "live" and self.i_understand_live_trading != "yes":
-            raise ValueError("TRADING=live also needs I_UNDERSTAND_LIVE_TRADING=yes")
-        reader = (
-            self.telegram_api_id,
-            self.telegram_api_hash.get_secret_value(),
-            self.telegram_session.get_secret_value(),
-        )
-        if any(reader) and not all(reader):
-            raise ValueError("TELEGRAM_API_ID, TELEGRAM_API_HASH and TELEGRAM_SESSION go together")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete(cls, data: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
+        """What must go together is looked at even where single values are wrong: a start lists everything at once."""
+        found: list[InitErrorDetails] = []
+        made: Settings | None = None
+        try:
+            made = handler(data)
+        except ValidationError as error:
+            for each in error.errors():
+                kind = PydanticCustomError("setting", "{said}", {"said": each["msg"]})
+                found.append({"type": kind, "loc": each["loc"], "input": None})
+        wrong = {str(each["loc"][0]) for each in found if each.get("loc")}
+        found += [
+            {"type": PydanticCustomError("conflict", each), "input": None} for each in _conflicts(dict(data), wrong)
+        ]
+        if made is None or found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
+        return made
 
     @property
     def store_url(self) -> str:
@@ -121,6 +129,22 @@ class Settings(BaseSettings):
     @property
     def kill_file(self) -> Path:
         return self.data_dir / "KILL"
+
+
+def _conflicts(given: dict[str, Any], wrong: set[str]) -> list[LiteralString]:
+    """Settings that only make sense together, as far as each of them is right by itself."""
+    found: list[LiteralString] = []
+    if given.get("trading") == "live" and given.get("i_understand_live_trading") != "yes":
+        found.append("TRADING=live also needs I_UNDERSTAND_LIVE_TRADING=yes")
+    reader = {name: _text(given.get(name)) for name in ("telegram_api_id", "telegram_api_hash", "telegram_session")}
+    if any(reader.values()) and not all(reader.values()) and not wrong & reader.keys():
+        found.append("TELEGRAM_API_ID, TELEGRAM_API_HASH and TELEGRAM_SESSION go together")
+    return found
+
+
+def _text(value: Any) -> str:
+    plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return "" if plain in (None, 0, "0") else str(plain)
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -76,8 +76,7 @@ def _answered(tx: Transaction, source: str, message_id: str) -> str | None:
         if not onward:
             break
         message_id = onward[0]
-    chat = source.partition(":")[2] or source
-    post = tx["posts"].get((where("chat") == chat) & (where("message_id") == message_id))
+    post = tx["posts"].get(key=f"{source}/{message_id}")
     return str(post["signal_id"]) if post and post.get("signal_id") else None
 
 

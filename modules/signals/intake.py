@@ -263,8 +263,7 @@ def _stop_in_post(tx: Transaction, message: SourceMessage) -> Decimal | None:
 
 def _own_words(tx: Transaction, message: SourceMessage, digest: str) -> str | None:
     """Why this is our own broadcast coming back, or None."""
-    chat = message.source.partition(":")[2] or message.source
-    if tx["posts"].contains((where("chat") == chat) & (where("message_id") == message.message_id)):
+    if tx["posts"].contains(key=f"{message.source}/{message.message_id}"):
         return "This is our own post."
     if tx["posts"].contains(where("content_hash") == digest):
         return "This repeats our own words."

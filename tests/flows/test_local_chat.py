@@ -148,11 +148,6 @@ def test_the_terminal_command_answers_what_is_piped_into_it(tmp_path: Path) -> N
     assert "10,000.00 USDT" in done.stdout
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="intake compares only the part of a source behind its colon with the rooms of our posts: a source called "
-    "'vip', or 'anything:vip', has its messages 1, 2, … taken for the posts of the local room",
-)
 @pytest.mark.parametrize("source", ["vip", "feed:vip"])
 def test_a_source_that_is_called_like_one_of_our_rooms_is_heard(place: Place, source: str) -> None:
     place.hear(ENTRY)

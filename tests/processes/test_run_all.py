@@ -169,11 +169,6 @@ def test_all_killed_at_once_go_on_as_if_nothing_had_been(program: Program) -> No
     once_each(program, signal_id)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a restarted process connects to the quote hub under a new name, so it gets the present price only: a price "
-    "that came and went while it was down is lost to it (QuoteClient needs a name that outlives the process)",
-)
 @pytest.mark.parametrize("name", ["executor", "targets"])
 def test_a_price_that_came_and_went_while_a_process_was_down_counts(program: Program, name: str) -> None:
     price = next(_PRICES)

@@ -156,10 +156,6 @@ def test_a_setting_that_must_be_json_is_listed_too(tmp_path: Path) -> None:
     assert line.startswith("wrong setting: EXCHANGE_URLS")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what needs several settings is only checked when each by itself is right: not every problem is listed",
-)
 def test_what_does_not_go_together_is_listed_beside_what_is_wrong(tmp_path: Path) -> None:
     lines = refusal(tmp_path, PORT="70000", TRADING="live")
     assert any("I_UNDERSTAND_LIVE_TRADING" in line for line in lines)

@@ -12,11 +12,6 @@ from modules.domain.errors import Misconfigured
 from modules.runtime.settings import Settings
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="open_core turns every StoreError into Misconfigured, also StoreBusy: a process started while the store is "
-    "locked exits 78 and is never started again; it should raise Unavailable, which the supervisor tries again",
-)
 def test_a_locked_store_is_not_a_wrong_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(*_: object) -> None:
         raise StoreBusy("another process kept the file locked")

@@ -78,6 +78,7 @@ def _close_block(memory: Memory, last: int) -> None:
         past["later_squares"] = squares
         past["later_pressure"] = pressure
     state = memory.core["state"]
+    state["block_bars"] = 0
     state["block_volume"] = 0.0
     state["block_squares"] = 0.0
     state["block_pressure"] = 0.0
@@ -98,7 +99,8 @@ def _slide(memory: Memory, now: Now, row: Record) -> None:
     volume = state["block_volume"]
     squares = state["block_squares"]
     pressure = state["block_pressure"]
-    if (now.at + 1) % window == 0:
+    state["block_bars"] += 1
+    if state["block_bars"] == window:
         _close_block(memory, now.at)
     elif now.at >= window:
         first = memory.ring[(now.at - window + 1) & memory.core["choices"]["ring_mask"]]

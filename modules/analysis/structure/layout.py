@@ -163,6 +163,7 @@ STATE = np.dtype(
         ("true_ranges", np.int64),
         ("true_range_sum", np.float64),
         ("atr", np.float64),
+        ("block_bars", np.int64),
         ("block_volume", np.float64),
         ("block_squares", np.float64),
         ("block_pressure", np.float64),

@@ -31,7 +31,7 @@ from modules.analysis.structure.layout import (
 )
 
 
-@kernel
+@kernel(inline=True)
 def new_object(memory: Memory, kind: int, direction: int, formed: int, confirmed: int) -> int:
     """Open a row for an object and return its slot; prices are for the caller to set."""
     state = memory.core["state"]
@@ -197,7 +197,7 @@ def _note_sweep(memory: Memory, category: int, sign: int, entry: Record, identit
             side["swept_id"] = identity
 
 
-@kernel
+@kernel(inline=True)
 def _advance_entry(memory: Memory, category: int, sign: int, entry: Record, now: Now) -> bool:
     """Let the bar touch, mitigate and end one entry it reached; True while it stands."""
     reached = sign * (now.low if sign > 0 else now.high)
@@ -216,7 +216,7 @@ def _advance_entry(memory: Memory, category: int, sign: int, entry: Record, now:
     return True
 
 
-@kernel
+@kernel(inline=True)
 def _sink(memory: Memory, number: int, place: int) -> int:
     """Move an entry whose next price is now farther to where it belongs; returns its new place."""
     while (
@@ -228,7 +228,7 @@ def _sink(memory: Memory, number: int, place: int) -> int:
     return place
 
 
-@kernel
+@kernel(inline=True)
 def _swap(one: Record, other: Record) -> None:
     one["trigger"], other["trigger"] = other["trigger"], one["trigger"]
     one["middle"], other["middle"] = other["middle"], one["middle"]
@@ -238,7 +238,7 @@ def _swap(one: Record, other: Record) -> None:
     one["pooled"], other["pooled"] = other["pooled"], one["pooled"]
 
 
-@kernel
+@kernel(inline=True)
 def _advance_list(memory: Memory, number: int, sign: int, now: Now) -> None:
     """Show the bar to the entries it reached, nearest first. An entry that sank is met again and found done."""
     standing = memory.core["lists"][number]
@@ -259,8 +259,8 @@ def _advance_list(memory: Memory, number: int, sign: int, now: Now) -> None:
 def advance_standing(memory: Memory, now: Now) -> None:
     """Show the bar to every list whose nearest price it reached."""
     lists = memory.core["lists"]
-    for number in range(0, LISTS, 2):
-        if now.low <= lists[number]["guard"]:
-            _advance_list(memory, number, 1, now)
-        if -now.high <= lists[number + 1]["guard"]:
-            _advance_list(memory, number + 1, -1, now)
+    reached = now.low
+    for number in range(LISTS):
+        if reached <= lists[number]["guard"]:
+            _advance_list(memory, number, 1 - 2 * (number & 1), now)
+        reached = -now.high if number & 1 == 0 else now.low

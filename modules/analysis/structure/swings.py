@@ -39,11 +39,17 @@ def is_swing(memory: Memory, index: int, sign: int) -> bool:
     if candidate - length + 1 < 0:
         return False
     level = _reach(memory.ring[candidate & mask], sign)
-    for other in range(index, candidate, -1):
-        if _reach(memory.ring[other & mask], sign) > level:
+    # Four bars spread over the window turn most candidates away at the price of one branch.
+    farther = _reach(memory.ring[(candidate + 1) & mask], sign) > level
+    farther |= _reach(memory.ring[index & mask], sign) > level
+    farther |= _reach(memory.ring[(candidate - length + 1) & mask], sign) > level
+    farther |= _reach(memory.ring[(candidate - length // 2) & mask], sign) > level
+    if farther:
+        return False
+    for away in range(1, length):
+        if _reach(memory.ring[(candidate + away) & mask], sign) > level:
             return False
-    for other in range(candidate - 1, candidate - length, -1):
-        if _reach(memory.ring[other & mask], sign) > level:
+        if _reach(memory.ring[(candidate - away) & mask], sign) > level:
             return False
     return True
 
@@ -138,10 +144,12 @@ def _new_pool(memory: Memory, now: Now, sign: int, other: float, level: float, f
 
 @kernel
 def _pair(memory: Memory, now: Now, sign: int, level: float, tolerance: float) -> bool:
-    """Make a pool of the new swing and the latest unswept swing of its side within the tolerance, if there is one."""
+    """Make a pool of the new swing and the nearest unswept swing of its side within the tolerance, if there is one."""
     number = 2 * ON_SWINGS + (1 if sign > 0 else 0)
     for place in range(memory.core["lists"][number]["count"] - 1, -1, -1):
         entry = memory.core["entries"][number, place]
+        if sign * entry["far"] > sign * level + tolerance:
+            return False  # the list runs away from price: all that follow lie farther still
         if entry["pooled"] == 0 and abs(entry["far"] - level) <= tolerance:
             entry["pooled"] = 1
             other = memory.objects[entry["slot"]]

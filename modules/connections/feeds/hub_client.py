@@ -27,15 +27,19 @@ _log = structlog.get_logger(__name__)
 class QuoteClient:
     """Listens to a hub, for ever: a `QuoteBoard`, and a stream of quotes for one consumer.
 
-    A consumer slower than the market gets merged quotes. Without a consumer only the board is kept.
+    A consumer slower than the market gets merged quotes. Without a consumer only the board is kept. With a `name` of its own
+    a client that was killed and came back gets, merged, what it missed meanwhile; it speaks first when it knows its symbols.
     """
 
-    def __init__(self, path: Path, clock: Clock, *, first_wait: float = 0.05, longest_wait: float = 1.0) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, *, name: str | None = None, first_wait: float = 0.05, longest_wait: float = 1.0
+    ) -> None:
         self._path = path
         self._clock = clock
         self._first_wait = first_wait
         self._longest_wait = longest_wait
-        self._name = uuid.uuid4().hex
+        self._name = name or uuid.uuid4().hex
+        self._asked = name is None
         self._wanted: frozenset[str] = frozenset()
         self._references: dict[str, Decimal] = {}
         self._board: dict[str, Quote] = {}
@@ -72,8 +76,9 @@ class QuoteClient:
     def want(self, symbols: Collection[str], references: Mapping[str, Decimal] | None = None) -> None:
         """From now on these symbols. `references` are prices for a market that has none of its own (simulated)."""
         wanted = frozenset(symbols)
-        if wanted == self._wanted and not references:
+        if self._asked and wanted == self._wanted and not references:
             return
+        self._asked = True
         self._wanted = wanted
         self._references.update(references or {})
         for symbol in self._board.keys() - wanted:
@@ -137,6 +142,8 @@ class QuoteClient:
                 await writer.wait_closed()
 
     def _say(self) -> None:
+        if not self._asked:
+            return  # a named client that just started must not give up what the hub kept for it
         if self._writer is not None:
             prices = {symbol: str(price) for symbol, price in self._references.items() if symbol in self._wanted}
             said = {"client": self._name, "want": sorted(self._wanted), "prices": prices}
