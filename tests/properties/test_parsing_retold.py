@@ -26,6 +26,12 @@ REPORTS = (
     "{s} still holding our {d} from {a}, next target {b}",
     "{s} {d}\nEntry: {a}\nTP1 hit: {b}\nTP2 not reached",
     "Missed {s} {d} {a}, tp {b}, no re-entry",
+    "{s} {d} so far so good: {a} → {b}",
+    "Trade of the week: {s} {d} {a} to {b}",
+    "Copy trader John {d} {s} {a} tp {b} sl {a} (closed)",
+    "{s} {d} still valid, entry {a} not filled yet, sl {b}",
+    "Large {d} order on {s} at {a} worth ${n}M",
+    "{s} {d} kapandı {a}, giriş {b} kar {n}%",
 )
 ORDERS = (
     "Cancel {s} {d} limit {a} sl {b} tp {a}",
@@ -36,6 +42,8 @@ ORDERS = (
 PLANS = (
     "If {s} breaks {a} we {d} to {b}, stop {a}",
     "Waiting for {s} at {a} to {d}, target would be {b}, SL {a}",
+    "Not entering {s} {d} at {a}, waiting lower {b}",
+    "No {d} on {s} until {a} breaks, then {b}",
     "Example: {d} {s} entry {a} sl {b} tp {a} with 1% risk",
     "Should I {d} {s} at {a} with SL {b} and TP {a}?",
     "{s} looks bullish above {a}, next resistance {b}, support {a}",

@@ -12,7 +12,7 @@ from modules.domain.parses import Kind
 from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.entries import Draft, side_by_prices
-from modules.signals.parsing.reading import Reading
+from modules.signals.parsing.reading import AT, Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
 
@@ -25,6 +25,7 @@ _SURE_SYMBOL = 5
 _COIN = 4
 _PAIR = 9
 _FULL = 3
+_TERSE = 2
 _PROSE = 25
 _CHATTY = 4
 _UNSURE = (p.CONDITION, p.PROMO, p.LEVEL, p.HIT, p.PROFIT, p.RESULT, p.FILLED)
@@ -114,8 +115,8 @@ def _reported(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence
         return Evidence(Kind.UPDATE, 0.8, f"the prices of an older signal with what came of them: {news.what}", news)
     told = next((u for u in updates if u.what in _OPENERS and u.opens), None)
     bare = draft.entries and draft.stop is None and not reading.labels[p.TARGET] and not reading.questions
-    if told is None and bare:
-        told = next((u for u in updates if u.what in _LEAVING), None)
+    if told is None:
+        told = next((u for u in updates if (bare and u.what in _LEAVING) or (u.done and draft.entries)), None)
     if told is None:
         return None
     return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told)
@@ -168,11 +169,21 @@ def _entry(
     if leaves == 2 and draft.labelled == 2 and not _is_prose(reading, draft):
         return Evidence(Kind.ENTRY, 0.7, "names a symbol, a side, targets and a stop, with no price to enter at")
     brief = reading.unknown_words <= 4 and not any(reading.parts[part] for part in _UNSURE)
-    if brief and draft.entries and (draft.entry_kind in (p.ENTRY, p.PRICE, p.LONG, p.SHORT, "at")):
+    if brief and not leaves and _is_bare_call(reading, draft):
         return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to enter at, and nothing else")
     if brief and leaves and reading.unknown_words <= 4:
         return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to leave at")
     return None
+
+
+def _is_bare_call(reading: Reading, draft: Draft) -> bool:
+    """An entry price and nothing else is believed where it is labelled, or where the text says nothing but it."""
+    if not draft.entries or reading.parts[p.NOT]:
+        return False
+    if draft.entry_kind in (p.ENTRY, p.PRICE):
+        return reading.unknown_words <= _TERSE
+    alone = len(reading.figures) == 1 and reading.lines <= _ADVERT_LINES
+    return alone and not reading.unknown_words and draft.entry_kind in (p.LONG, p.SHORT, AT)
 
 
 def _is_doubtful(draft: Draft, side: Side) -> bool:

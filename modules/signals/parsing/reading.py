@@ -46,6 +46,30 @@ _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯
 _TAKES = frozenset({"take", "takes"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
 AT = "at"
+_ENTERED = frozenset({p.LONG, p.SHORT, p.PRICE, AT})
+_FURTHER = frozenset(
+    {
+        "dca",
+        "dca at",
+        "dca level",
+        "dca entry",
+        "add",
+        "add at",
+        "add more at",
+        "adding",
+        "bid",
+        "bids",
+        "усреднение",
+        "докупка",
+        "добор",
+        "сетка",
+        "сетка до",
+        "сетка от",
+        "safety order",
+        "ekleme",
+        "kademeli alim",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -190,13 +214,18 @@ class Reader:
         if not self.spoken and not _names_symbol(token):
             self.spoken = True
             self.found.conditional = token.low in _IF
-            self.found.recalled = token.low in _AWAITED or p.PAST in token.parts
+            self.found.recalled = token.low in _AWAITED or p.PAST in token.parts or self._denies(at, token)
         if token.label is None or token.label == "word":
             if not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
                 self._unknown()
             return
         self._labelled(at, token, self._maybe(at, token) if token.label in _MAYBE else token.label)
         self.line_open = False
+
+    def _denies(self, at: int, token: Token) -> bool:
+        """Whether the text opens with "no" or "not" and a word ("No. 12" opens a call)."""
+        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        return p.NOT in token.parts and after is not None and after.type is T.WORD
 
     def _orders(self, at: int, token: Token) -> bool:
         """Whether the word counts the price right behind it ("first 67500 second 66200")."""
@@ -250,6 +279,9 @@ class Reader:
         return _MAYBE[label] if marked or listed else p.FILLER
 
     def _label(self, at: int, label: str) -> None:
+        if label == p.ENTRY and self.tokens[at].low in _FURTHER:
+            for figure in self.found.figures:
+                figure.part = p.ENTRY if figure.part in _ENTERED else figure.part
         self.part = self.block = label
         self.got = self.words = 0
         self.label_line = self.line

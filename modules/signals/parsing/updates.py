@@ -23,6 +23,23 @@ _MOVE = frozenset({p.MOVE})
 _BREAKEVEN = frozenset({p.BREAKEVEN})
 _CLOSE = frozenset({p.CLOSE})
 _STOP_OR_PART = frozenset({p.STOP, p.PART})
+_DONE = frozenset(
+    {
+        "closed",
+        "закрыта",
+        "закрыт",
+        "закрыто",
+        "geschlossen",
+        "cerrado",
+        "cerrada",
+        "fechado",
+        "fechada",
+        "kapandi",
+        "ditutup",
+        "chiuso",
+        "chiusa",
+    }
+)
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
 _UNLESS = frozenset(
     {"if", "when", "once", "after", "before", "until", "till", "если", "когда", "после", "olursa", "cuando", "quando"}
@@ -45,6 +62,7 @@ class Update:
     stop_loss: Decimal | None = None
     share: Share | None = None
     opens: bool = False
+    done: bool = False
 
 
 def age_of(text: str) -> int | None:
@@ -219,7 +237,7 @@ class UpdateReader:
     def _target_hit(self) -> Update | None:
         best: Update | None = None
         for at, token in enumerate(self.tokens):
-            if token.label != p.TARGET or self._negated(at, happened=True):
+            if not self._names_target(at) or self._negated(at, happened=True):
                 continue
             hit = self._hit_of(at)
             if hit is None and not self._ticked(at) and not self._gained(at):
@@ -228,6 +246,14 @@ class UpdateReader:
             if best is None or (level or 0) > (best.level or 0):
                 best = Update("target_hit", level, 3 if hit is not None else 2, token)
         return best
+
+    def _names_target(self, at: int) -> bool:
+        """A target's word, or a T with its number ("T1")."""
+        token = self.tokens[at]
+        if token.label == p.TARGET:
+            return True
+        after = self.tokens[at + 1] if token.low == "t" and at + 1 < len(self.tokens) else None
+        return after is not None and after.glued and _ordinal(after) is not None
 
     def _hit_of(self, at: int) -> Token | None:
         """The word that says that the target at `at` was reached, unless a "not" stands between the two."""
@@ -359,7 +385,7 @@ class UpdateReader:
         after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
         if token.low == "close" and after is not None and after.type is T.NUMBER and after.measure is N.PRICE:
             return None
-        return Update("close", None, 2, token)
+        return Update("close", None, 2, token, done=token.low.rpartition(" ")[2] in _DONE)
 
     def _fill_reported(self) -> Update | None:
         """An exchange's or bot's receipt of an execution, whatever else it says."""

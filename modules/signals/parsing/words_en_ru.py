@@ -53,12 +53,12 @@ from modules.signals.parsing.parts import (
 
 TABLES: dict[str, dict[str, str]] = {
     "en": {
-        PAST: "was|were|went|yesterday|yesterday's|gave|we called|remember|recap|missed|last week|last night|exactly as|as predicted|as i told you|as i said|told you|backtest|backtested|example|for example|still holding|holding our|holding from|would have|would've|earlier today|this morning we|looked like|had been|nice trade|great trade|congratulations|congrats",
+        PAST: "reminder|still valid|still pending|still active|not filled yet|not triggered yet|still open|trade of the week|trade of the day|win of the day|so far so good|paid us|calculator|looking good|last time|idea only|was|were|went|yesterday|yesterday's|gave|we called|remember|recap|missed|last week|last night|exactly as|as predicted|as i told you|as i said|told you|backtest|backtested|example|for example|still holding|holding our|holding from|would have|would've|earlier today|this morning we|looked like|had been|nice trade|great trade|congratulations|congrats",
         ENTRY: "safety order|safety orders|order 1|order 2|order 3|entry 1|second entry|limit 1|limit 2|open price at|entry|entries|entry price|entry prices|entry zone|entry zones|entry area|entry point|entry points|entry order|entry orders|entry level|entry levels"
         "|entry target|entry targets|entry range|entry at|entries at|enter|enter at|enter around|enter between|enter zone|entering|entry limit|entry limits|entry value"
         "|open price|opening price|open at|order price|dca|dca level|dca levels|dca entry|average entry|accumulation zone|accumulate|accumulate at|accumulation"
         "|buy zone price|ent|entrys|etry|entery|enrty|entryprice|entryzone|entry1|limit order|limit orders|pending order|add more at|trigger price|activation price|entry trigger",
-        MAYBE_ENTRY: "adding|add|en|ep|in|e|at|price action|open|from",
+        MAYBE_ENTRY: "bid|bids|adding|add|en|ep|in|e|at|price action|open|from",
         TARGET: "new tp|new target|new targets|aim|aims|objectives|tp zone|profit targets zone|upside targets|downside targets|target|targets|target price|target prices|target zone|targets zone|take profit|take profits|take profit target|take profit targets|take profit at|takeprofit|takeprofits|take profite"
         "|tp|tps|tp target|tp targets|tp level|tp levels|tgt|tgts|tg|trgt|targe|tragets|traget|goal|goals|objective|profit target|profit targets|profit level|profit levels|exit target|exit targets"
         "|exit point|exit points|exit price|exit zone|sell target|sell targets|sell targets zone|short targets|long targets|short target|long target|buy target|buy targets|selling target|selling targets"
@@ -98,7 +98,7 @@ TABLES: dict[str, dict[str, str]] = {
         TRAIL: "trailing stop|trailing sl|trailing stop loss|trailing stoploss|trailing|use trailing sl|trailing configuration|trailing take profit",
         NOT: "not|almost|nearly|close to|no|never|didn't|didnt|hasn't|hasnt|haven't|havent|not yet|about to|before|until|till|once|when|if|after|isn't|unless|don't|dont|do not|without|in case|upon|as soon as|whenever|a few pips from|pips away|away from",
         MODAL: "will be|would be|should be|could be|can be|may be|might be|must be|to be posted|be posted|near|yet|soon|will|would|should|could|may|might|can|waiting|wait|wait for|next|towards|toward|approaching|on the way|on its way|heading|expecting|expect|hope|hopefully|ready for|soon to|let's see|lets see|possible|possibly|eyes on|looking for|aiming",
-        TALK: "still holding|thinking to|thinking about|your thoughts|any thoughts|i always|i never|thanks|thank you|bro|sir|please|pls|why|how|what|who|anyone|i think|i guess|lol|haha|sorry|question|is it|can i|should i|did|does|my|wtf|hi|hello|dear|anybody|somebody|help",
+        TALK: "still holding|thinking to|thinking about|your thoughts|any thoughts|i always|i never|thanks|thank you|bro|sir|why|how|what|who|anyone|i think|i guess|lol|haha|sorry|question|is it|can i|should i|did|does|my|wtf|hi|hello|dear|anybody|somebody|help",
         FILL_REPORT: "average transaction price|average fill price|average position price|average entry price|avg fill|avg price|executed price|executed qty|fill price|filled qty",
         FILLED: "filled|entered|entry filled|order filled|triggered|activated|executed|entry hit|entry triggered|entry activated|entry reached|entered entry zone|all entry targets achieved|all entries achieved|entry target|limit filled|limit hit|position opened|trade opened|opened|active|is active|now active|entry done|entry taken|in trade|order executed|entry price hit|entries filled|we are in|entry targets achieved|entry zone reached|average entry price",
         OPPOSITE: "opposite direction|opposite direction signal|opposite signal|reverse signal|reversal signal|opposite side|counter signal|opposite trade",
@@ -118,7 +118,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "ru": {
         PAST: "был|была|было|были|вчера|позавчера|на прошлой неделе|помните|напомню|как и говорил|как и писал|пример|например|пропустили|упустили",
-        ENTRY: "вход|входы|точка входа|точки входа|зона входа|диапазон входа|цена входа|вход от|вход в сделку|вход в позицию|входим|входим от|входа|твх|зона набора|набор|набираем|зона покупки|зона продажи|лимитка|лимитки|лимитный ордер|лимитные ордера|усреднение|докупка|добор|перезаход|уровень входа|вх|область входа|открытие|цена открытия|покупка от|точка вх",
+        ENTRY: "сетка|сетка до|сетка от|вход|входы|точка входа|точки входа|зона входа|диапазон входа|цена входа|вход от|вход в сделку|вход в позицию|входим|входим от|входа|твх|зона набора|набор|набираем|зона покупки|зона продажи|лимитка|лимитки|лимитный ордер|лимитные ордера|усреднение|докупка|добор|перезаход|уровень входа|вх|область входа|открытие|цена открытия|покупка от|точка вх",
         TARGET: "цель|цели|целей|целью|тейк|тейки|тейков|тейка|тейк профит|тейк профиты|тейкпрофит|тп|цель фиксации|фиксация|фиксируем на|фиксация прибыли|таргет|таргеты|таргета|таргетов|тейки по|профит цели|зона фиксации|тейк профита",
         STOP: "стоп|стопы|стоп лосс|стоплосс|стоп лос|сл|стоп лосса|стоп приказ|стопа|стоплос|стоп за|стоп на|отмена сценария|стоп на уровне|стоп ордер",
         PRICE: "цена|текущая цена",
@@ -152,7 +152,7 @@ TABLES: dict[str, dict[str, str]] = {
         OPPOSITE: "противоположный сигнал|встречный сигнал|обратный сигнал|противоположного сигнала|противоположное направление",
         PROMO: "подписка|подписаться|вступить|вступай|скидка|вип|приватка|приват|закрытый канал|бесплатно|регистрация|регистрируйся|бонус|розыгрыш|ссылка|реклама|курс|обучение|менеджер|админ|пиши|пишите|подписывайся",
         ADVERT: "подписывайся|вступай|пиши|пишите|пиши менеджеру|вступить|осталось мест|места|купить подписку|регистрируйся",
-        CONDITION: "при пробое|при отскоке|при закреплении|при возврате|при удержании|при потере|держит|если|при условии|возможно|вероятно|ожидаю|ожидаем|жду|скорее всего|сценарий|анализ|обзор|прогноз|мнение|новости|новость|допустим|посмотрим|наблюдаем|слежу|может|почему|кто|как|думаете|вопрос",
+        CONDITION: "закрепился|закрепилась|актуален|актуальна|при пробое|при отскоке|при закреплении|при возврате|при удержании|при потере|держит|если|при условии|возможно|вероятно|ожидаю|ожидаем|жду|скорее всего|сценарий|анализ|обзор|прогноз|мнение|новости|новость|допустим|посмотрим|наблюдаем|слежу|может|почему|кто|как|думаете|вопрос",
         RESULT: "итоги|отчет|статистика|результаты|итог|результат",
         SIGNAL: "сигнал|сетап|сделка|идея|торговая идея|торговый план",
         EXIT: "выход по",

@@ -60,7 +60,7 @@ TABLES: dict[str, dict[str, str]] = {
         STOPPED: "stop olduk|stop oldu|stop patladı|stop geldi|zarar kes oldu",
         ALL_HIT: "tüm hedefler|bütün hedefler|tüm hedefler geldi",
         ALL: "tüm|bütün|hepsi|tamamı",
-        CLOSE: "kapat|kapatın|kapatıyoruz|kapatıldı|işlemi kapat|işlem kapatıldı|çıkış|çıkın|pozisyon kapatıldı|işlemi kapatıyoruz",
+        CLOSE: "kapandı|kapattık|kapattim|kapat|kapatın|kapatıyoruz|kapatıldı|işlemi kapat|işlem kapatıldı|çıkış|çıkın|pozisyon kapatıldı|işlemi kapatıyoruz",
         CANCEL: "iptal|iptal edildi|iptal ediyoruz",
         PART: "yarısı|yarısını|kısmi|bir kısmını|parça|kısmen|yarım",
         BREAKEVEN: "girişe|giriş seviyesine|başabaş|giriş fiyatına|maliyete|giriş noktasına",
