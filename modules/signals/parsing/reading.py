@@ -23,6 +23,7 @@ _POINTERS = frozenset(":=)]-–.>→➝➜➡»|~•")
 _MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
 _LONGEST_TICKER = 8
+_MOST_JOINED = 6
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
 _AWAITED = frozenset(
     {
@@ -280,7 +281,7 @@ class Reader:
 
     def _label(self, at: int, label: str) -> None:
         if label == p.ENTRY and self.tokens[at].low in _FURTHER:
-            for figure in self.found.figures:
+            for figure in self.found.figures[-_MOST_JOINED:]:
                 figure.part = p.ENTRY if figure.part in _ENTERED else figure.part
         self.part = self.block = label
         self.got = self.words = 0

@@ -350,7 +350,7 @@ class UpdateReader:
             ):
                 continue
             self_said = p.MOVE in token.parts or (p.BREAKEVEN in token.parts and " " in token.low)
-            if self_said and p.MOVE not in token.parts and self._left_at(at):
+            if self._planned(at) or (self_said and p.MOVE not in token.parts and self._left_at(at)):
                 continue
             if (
                 self_said
@@ -361,6 +361,16 @@ class UpdateReader:
                     "move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at)
                 )
         return None
+
+    def _planned(self, at: int) -> bool:
+        """Whether the words are for later: "after TP1", "when target 2 is hit" behind them on their line."""
+        tokens = self.tokens
+        for i in range(at + 1, min(at + 8, len(tokens) - 1)):
+            if tokens[i].type is T.LINE:
+                return False
+            if tokens[i].low in _UNLESS:
+                return self._near(i, _TARGET, ahead=3, back=0) is not None
+        return False
 
     def _left_at(self, at: int) -> bool:
         """Whether the words say that the trade is left at its entry price, not that the stop goes there."""
