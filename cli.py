@@ -178,6 +178,30 @@ def say(
         print(f"{mark}: {taken.kind.value}, {taken.reason} [message {message.message_id}, signal {taken.signal_id}]")
 
 
+@app.command()
+def analyse(
+    candles: Annotated[Path, typer.Option(help="A candle file, like BTCUSDT-1h.parquet.")],
+    at: Annotated[str | None, typer.Option(help="Candles up to and including this one: ISO-8601 (UTC) or ms.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Every structure object of the file.")] = False,
+    symbol: Annotated[str | None, typer.Option(help="Where the file's name does not say.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="Where the file's name does not say.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What analysis says of a candle file as of a time; with --history, every structure object of it."""
+    from modules.analysis_views import files
+    from modules.candles.commands import moment
+
+    with _errors():
+        at_ms = None if at is None else int(moment(at).timestamp() * 1000)
+        chosen = files.candles_of_file(candles, symbol=symbol, timeframe=timeframe, at_ms=at_ms)
+        if history:
+            rows = files.objects_of(chosen)
+            print(json.dumps({"objects": rows}) if as_json else "\n".join(files.object_lines(rows)))
+            return
+        found = files.analysis_of(chosen)
+    print(json.dumps(found) if as_json else "\n".join(files.analysis_lines(found)))
+
+
 @candles_app.command(name="import")
 def candles_import(
     files: Annotated[list[Path], typer.Argument(help="Candle files, or folders of them, like BTCUSDT-1h.parquet.")],

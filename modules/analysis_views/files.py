@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from modules.analysis.candles import Candles
+from modules.analysis_views.structure import structure_answer
 from modules.candles import BadCandles, load_file, parse_file_name, timeframe_name
 from modules.candles.files import read_columns
 from modules.domain.market import utc_from_ms
+
+NEAREST_SHOWN = 3
+"""Of each kind of structure so many are told to people."""
 
 
 def candles_of_file(
@@ -56,3 +60,35 @@ def object_lines(rows: list[dict[str, Any]]) -> list[str]:
         + ("" if row["invalidated_at"] is None else f"  over {utc_from_ms(row['invalidated_at']):%Y-%m-%d %H:%M}")
         for row in rows
     ]
+
+
+def analysis_of(candles: Candles) -> dict[str, Any]:
+    """What is known at the close of the last candle; `at` is its open time (ms UTC)."""
+    from modules.analysis.structure import analyse
+
+    return {
+        "symbol": candles.symbol,
+        "timeframe": timeframe_name(candles.timeframe_ms),
+        "at": int(candles.timestamp[-1]),
+        "structure": structure_answer(candles, analyse(candles)),
+    }
+
+
+def analysis_lines(found: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    structure = found["structure"]
+    lines = [
+        f"{found['symbol']} {found['timeframe']} at the candle of {utc_from_ms(found['at']):%Y-%m-%d %H:%M} UTC",
+        f"price {structure['price']:.8g}, trend {structure['trend']}",
+    ]
+    if (reach := structure["dealing_range"]) is not None:
+        lines.append(f"dealing range {reach['low']:.8g} – {reach['high']:.8g}, price in {reach['zone']}")
+    for key in ("order_blocks", "breaker_blocks", "fair_value_gaps"):
+        rows = structure[key][:NEAREST_SHOWN]
+        lines += [
+            f"  {row['kind']:<14} {row['direction']:<8} {row['low']:.8g} – {row['high']:.8g} since {row['confirmed_at']}"
+            for row in rows
+        ]
+    for row in structure["breaks"][-NEAREST_SHOWN:]:
+        lines.append(f"  {row['kind']:<14} {row['direction']:<8} of {row['price']:.8g} at {row['confirmed_at']}")
+    return lines

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
-from modules.candles import save_file
+from modules.candles import load_file, save_file
 from tests.fakes.candle_rest import START_MS, CandleRest, serving, walk
 
 HOUR_MS = 3_600_000
@@ -122,3 +122,51 @@ def test_download_fills_the_store_and_goes_on_where_it_stopped() -> None:
     assert "NOPEUSDT" in unknown["rows"][0]["error"]
     (row,) = run_json("candles", "list")["rows"]
     assert (row["rows"], row["missing"]) == (250, 0)
+
+
+def test_history_lists_every_object_and_a_prefix_changes_none(hourly: Path, tmp_path: Path) -> None:
+    whole = run_json("analyse", "--candles", hourly, "--history")
+    assert set(whole) == {"objects"}
+    keys = {"kind", "direction", "low", "high", "price", "formed_at", "confirmed_at", "invalidated_at"}
+    assert all(set(row) == keys for row in whole["objects"])
+    at = START_MS + 400 * HOUR_MS
+    cut = tmp_path / "cut" / "BTCUSDT-1h.csv"
+    cut.parent.mkdir()
+    save_file(load_file(hourly)[:401], cut)
+    by_time = run_json("analyse", "--candles", hourly, "--history", "--at", at)
+    assert by_time == run_json("analyse", "--candles", cut, "--history")
+    assert by_time == run_json("analyse", "--candles", hourly, "--history", "--at", "2023-12-01T16:59")
+    known = [row for row in whole["objects"] if row["confirmed_at"] <= at]
+    assert [row["formed_at"] for row in known] == [row["formed_at"] for row in by_time["objects"]]
+    assert len(run("analyse", "--candles", hourly, "--history").splitlines()) == len(whole["objects"])
+
+
+def test_analyse_says_what_is_known_at_a_candle(hourly: Path, tmp_path: Path) -> None:
+    at = START_MS + 400 * HOUR_MS
+    found = run_json("analyse", "--candles", hourly, "--at", at)
+    assert (found["symbol"], found["timeframe"], found["at"]) == ("BTCUSDT", "1h", at)
+    cut = tmp_path / "mine.parquet"
+    save_file(load_file(hourly)[:401], cut)
+    assert found == run_json("analyse", "--candles", cut, "--symbol", "BTCUSDT")
+    assert run("analyse", "--candles", hourly).startswith("BTCUSDT 1h at the candle of 2023-12-14 03:00 UTC\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "extra"),
+    [
+        ("BTCUSDT-1h.csv", "timestamp,open,high,low,close,volume\n1700006400000,1,2,0.5,nan,1\n", ()),
+        ("BTCUSDT-1h.csv", "time,price\n1,2\n", ()),
+        ("BTCUSDT-1h.txt", "", ()),
+        ("BTCUSDT-1h.parquet", "no parquet", ()),
+        ("BTCUSDT-1h.csv", "timestamp,open,high,low,close,volume\n", ()),
+        ("BTCUSDT-1h.csv", "timestamp,open,high,low,close,volume\n1700006400000,1,2,0.5,1,1\n", ("--at", "later")),
+        ("BTCUSDT-1h.csv", "timestamp,open,high,low,close,volume\n1700006400000,1,2,0.5,1,1\n", ("--at", "2020-01-01")),
+    ],
+)
+def test_a_file_that_cannot_be_analysed_is_one_line_and_exit_2(
+    tmp_path: Path, name: str, content: str, extra: tuple[str, ...]
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert len(run("analyse", "--candles", path, *extra, code=2).strip().splitlines()) == 1
+    assert "no such file" in run("analyse", "--candles", tmp_path / "nowhere-1h.csv", code=2)
