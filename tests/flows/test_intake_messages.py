@@ -59,7 +59,13 @@ def test_a_call_that_comes_back_under_headers_is_one_trade(world: World) -> None
 def test_our_own_post_is_never_taken_in_again(world: World) -> None:
     own = "#ETH/USDT LONG\nEntry: 3000\nStop Loss: 2900\nTargets: 3100"
     world.store["posts"].insert(
-        {"id": "p1", "chat": "-100", "message_id": "9", "signal_id": "s", "content_hash": content_hash(own)}
+        {
+            "id": "telegram:-100/9",
+            "chat": "-100",
+            "message_id": "9",
+            "signal_id": "s",
+            "content_hash": content_hash(own),
+        }
     )
     by_id = world.say("#SOL/USDT LONG\nEntry: 150\nStop Loss: 140\nTargets: 160", "9", source="telegram:-100")
     by_words = world.say(own, "10", source="somewhere")
