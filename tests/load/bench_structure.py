@@ -101,13 +101,21 @@ def peer_structure(peer: Any, frame: Any) -> list[Any]:
 
 
 def batch_rows(candles: Candles) -> list[Row]:
+    """Rounds of peer, small and large in turn, so that a slow stretch of the machine falls on all of them."""
     analyse(candles[:100], CHOICE)
     peer, small, large = peer_of(), candles[:10_000], candles[:100_000]
     frame = frame_of(small)
-    theirs = median_seconds(lambda: peer_structure(peer, frame), 5)
-    ours = median_seconds(lambda: analyse(small, CHOICE), 31)
-    ours_large = median_seconds(lambda: analyse(large, CHOICE), 11)
-    ratio, growth = theirs / ours, ours_large / ours
+    rounds = [
+        (
+            median_seconds(lambda: peer_structure(peer, frame), 1),
+            median_seconds(lambda: analyse(small, CHOICE), 15),
+            median_seconds(lambda: analyse(large, CHOICE), 5),
+        )
+        for _ in range(7)
+    ]
+    theirs, ours, ours_large = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = statistics.median(theirs / ours for theirs, ours, _ in rounds)
+    growth = statistics.median(large / ours for _, ours, large in rounds)
     return [
         Row(AREA, "smartmoneyconcepts, six parts, 10,000 candles", theirs * 1e3, "ms"),
         Row(AREA, "whole structure set, 10,000 candles", ours * 1e3, "ms"),
@@ -127,10 +135,6 @@ def live_rows(candles: Candles) -> list[Row]:
         state.update(bar)
         taken[place] = time.perf_counter() - begun
     middle, high = float(np.median(taken)) * 1e6, float(np.quantile(taken, 0.99)) * 1e6
-    early = StructureState.after(candles[:100], CHOICE)
-    begun = time.perf_counter()
-    for bar in (candles[index] for index in range(100, 1100)):
-        early.update(bar)
     peer, frame = peer_of(), frame_of(candles[warm - 1000 : warm])
     window = median_seconds(lambda: peer_structure(peer, frame), 5) * 1e6
     return [

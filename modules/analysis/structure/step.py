@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modules.analysis.candles import Floats, Integers
-from modules.analysis.compiled import kernel
+from modules.analysis.compiled import borrowed, kernel
 from modules.analysis.structure.bars import next_atr, read_displacement, read_flow, read_gap, read_strat, remember
 from modules.analysis.structure.breaks import blank, read_breaks, read_range
 from modules.analysis.structure.layout import OBJECTS_PER_BAR, Memory, Now, Record, Records
@@ -58,7 +58,7 @@ def run(
     `prices` are open, high, low, close, volume; `rows[i]` receives bar i. Returns the first bar not read.
     """
     opens, highs, lows, closes, volumes = prices
-    memory = Memory(table.core[0], table.ring, table.objects)
+    memory = Memory(table.core[0], borrowed(table.ring), borrowed(table.objects))
     state = memory.core["state"]
     for place in range(start, len(timestamp)):
         if state["objects"] + OBJECTS_PER_BAR > len(memory.objects):
