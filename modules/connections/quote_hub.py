@@ -221,16 +221,19 @@ class HubServer:
             connection.close()
             return
         listener = self._listeners.setdefault(name, _Listener(name))
-        if connection.listener is None:
+        came_back = connection.listener is None
+        if came_back:
             connection.listener = listener
             if listener.connection not in (None, connection) and listener.connection is not None:
                 listener.connection.close()
             listener.connection = connection
             connection.send(encode_status(self.status()))
-        fresh, listener.wanted, listener.references = symbols - listener.wanted, symbols, prices
+        fresh = symbols if came_back else symbols - listener.wanted
+        listener.wanted, listener.references = symbols, prices
         listener.waiting = {symbol: quote for symbol, quote in listener.waiting.items() if symbol in symbols}
         for symbol in fresh:
-            if (quote := self._latest.get(symbol)) is not None:
+            # What waits for one that was away goes before the present price, which it contains.
+            if symbol not in listener.waiting and (quote := self._latest.get(symbol)) is not None:
                 listener.put(snapshot(quote))
         listener.flush()
         self._tell_source()
