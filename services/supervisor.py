@@ -31,6 +31,8 @@ STEADY_AFTER = 60.0
 INSTANT = 3.0
 MOST_INSTANT_DEATHS = 10
 SILENT_AFTER = 20.0
+#: The very first start compiles kernels, which a slow machine does in its own time.
+FIRST_BEAT_WITHIN = 120.0
 TERM_SECONDS = 6.0
 KILL_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
@@ -225,7 +227,7 @@ class Supervisor:
                 beat = beats.get(child.name)
                 mine = beat is not None and beat.pid == child.pid
                 silent = (now_ms - beat.at_ms) / 1000 if beat is not None and mine else now - child.started
-                if child.state == "up" and silent > SILENT_AFTER:
+                if child.state == "up" and silent > (SILENT_AFTER if mine else FIRST_BEAT_WITHIN):
                     self._say(child.name, f"no finished work for {silent:.0f} s: killed", 31)
                     _signal_group(child, signal.SIGKILL)
 
