@@ -185,11 +185,13 @@ def analyse(
     history: Annotated[bool, typer.Option("--history", help="Every structure object of the file.")] = False,
     symbol: Annotated[str | None, typer.Option(help="Where the file's name does not say.")] = None,
     timeframe: Annotated[str | None, typer.Option(help="Where the file's name does not say.")] = None,
+    opinions: Annotated[list[Path] | None, typer.Option(help="CSV of fear & greed, headlines or flows.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """What analysis says of a candle file as of a time; with --history, every structure object of it."""
+    """What the detectors and their score say of a candle file as of a time; with --history, every structure object of it."""
     from modules.analysis_views import files
     from modules.candles.commands import moment
+    from modules.opinions.files import load_opinions
 
     with _errors():
         at_ms = None if at is None else int(moment(at).timestamp() * 1000)
@@ -198,8 +200,11 @@ def analyse(
             rows = files.objects_of(chosen)
             print(json.dumps({"objects": rows}) if as_json else "\n".join(files.object_lines(rows)))
             return
-        found = files.analysis_of(chosen)
-    print(json.dumps(found) if as_json else "\n".join(files.analysis_lines(found)))
+        known = [each for file in opinions or [] for each in load_opinions(file)]
+        if as_json:
+            print(json.dumps(files.analysis_of(chosen, known)))
+            return
+        print("\n".join(files.analysis_lines(chosen, known)))
 
 
 @candles_app.command(name="import")

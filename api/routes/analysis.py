@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.bodies.analysis import AnalysisQuery, SymbolPath, WeightsBody
+from api.bodies.analysis import AnalysisQuery, ScoreBody, SymbolPath, WeightsBody
 from api.rooms import Rooms, answer
 from modules.analysis_views import Weights
 from modules.domain.market import ms_from_utc
@@ -23,6 +23,10 @@ def routes(rooms: Rooms) -> APIBlueprint:
 
     def moment(at: datetime | None) -> int:
         return ms_from_utc(at or rooms.clock.now())
+
+    @blueprint.post("/signals/score", summary="Score a symbol: nine detectors, one figure, and every part of it")
+    def score(body: ScoreBody) -> Answer:
+        return answer(views.score(body.symbol, body.timeframe, moment(body.at), body.weights))
 
     @blueprint.get(
         "/analytics/advanced-smc/<symbol>", summary="Market structure: blocks, gaps, liquidity, breaks, flow"

@@ -1,4 +1,4 @@
-"""Commands that look at a market: charts and structure. They trade nothing."""
+"""Commands that look at a market: scores, charts, structure. They trade nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ from modules.domain.market import ms_from_utc
 
 TIMEFRAMES = ("15m", "1h", "4h", "1d")
 """Offered as buttons."""
+
+
+async def score(call: Call) -> Answer:
+    """What nine detectors say, weighed, with their evidence drawn."""
+    symbol, timeframe = _market(call, "score BTCUSDT 1h")
+    views, at_ms = views_of(call), ms_from_utc(call.now)
+    found = await asyncio.to_thread(views.score, symbol, timeframe, at_ms)
+    picture = await asyncio.to_thread(views.score_picture, symbol, timeframe, at_ms)
+    buttons = (*_other_timeframes("score", symbol, timeframe), (Button("Structure", f"/chart {symbol} {timeframe}"),))
+    return Answer("\n".join(_score_lines(found)), buttons, picture)
 
 
 async def chart(call: Call) -> Answer:
@@ -35,6 +45,21 @@ def _market(call: Call, usage: str) -> tuple[str, str]:
         timeframe = call.word(1, "1h").lower()
         timeframe_ms(timeframe)
     return call.word(0).upper().replace("/", ""), timeframe
+
+
+def _score_lines(found: dict[str, Any]) -> list[str]:
+    mark = {"BUY": "🟢", "SELL": "🔴"}.get(found["advice"].rpartition("_")[2], "⚪")
+    lines = [
+        heading(found),
+        f"{mark} <b>{found['advice'].replace('_', ' ')}</b> {found['side']}, score {found['score']:.2f}",
+        f"Confidence {found['confidence']:.0%}, consensus {found['consensus']:.0%}, risk {found['risk_level']}",
+    ]
+    spoken = sorted((p for p in found["parts"] if p["confidence"] > 0), key=lambda part: -abs(part["contribution"]))
+    for part in spoken:
+        arrow = "▲" if part["direction"] > 0 else "▼"
+        lines.append(f"{arrow} {part['detector'].replace('_', ' ')}: {escape(part['reason'])}")
+    silent = [part["detector"].replace("_", " ") for part in found["parts"] if not part["confidence"] > 0]
+    return lines + ([f"No opinion: {', '.join(silent)}"] if silent else [])
 
 
 def _structure_lines(found: dict[str, Any]) -> list[str]:
@@ -66,6 +91,15 @@ def _other_timeframes(name: str, symbol: str, timeframe: str) -> tuple[tuple[But
 
 
 COMMANDS = (
+    Command(
+        "score",
+        "what nine detectors say of a market",
+        "score SYMBOL [TIMEFRAME]",
+        Role.SUBSCRIBER,
+        score,
+        1,
+        example="score BTCUSDT 1h",
+    ),
     Command(
         "chart",
         "candles with their market structure",

@@ -3,10 +3,9 @@
 from modules.analysis_views.answers import AnalysisViews
 from modules.analysis_views.files import candles_of_file
 from modules.analysis_views.history import History, read_history, stored_symbols
-from modules.analysis_views.weights import DOCUMENTED, Weights, normalised, read_weights, store_weights
+from modules.analysis_views.weights import Weights, normalised, read_weights, store_weights
 
 __all__ = [
-    "DOCUMENTED",
     "AnalysisViews",
     "History",
     "Weights",

@@ -5,15 +5,17 @@ The compiled parts of analysis are imported where they are used: a door starts w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from database import Store
 from modules.analysis_views.history import History, read_history
+from modules.analysis_views.scores import detection_rows, score_candles
 from modules.analysis_views.structure import iso, structure_answer
-from modules.analysis_views.weights import Weights, read_weights, store_weights
+from modules.analysis_views.weights import Weights, normalised, read_weights, store_weights
 from modules.candles import CandleStore
-from modules.notices.analysis_charts import analysis_chart, chart_json, structure_shapes
+from modules.notices.analysis_charts import analysis_chart, chart_json, evidence_shapes, structure_shapes
 from modules.opinions import OpinionBook
 
 DRAWN = ("order_block", "fvg", "liquidity_pool", "dealing_range")
@@ -31,10 +33,45 @@ class AnalysisViews:
         self._store = store
         self._opinions = OpinionBook(store)
 
+    # ---- scores ----------------------------------------------------------------------------------------------------
+
+    def score(
+        self, symbol: str, timeframe: str, at_ms: int, weights: Mapping[str, float] | None = None
+    ) -> dict[str, Any]:
+        """The dynamic score with its parts and the nine detections. `weights` count instead of the deployment's.
+
+        Raises InvalidInput for wrong weights, BadCandles and NotFound as `read_history` does, as all answers do.
+        """
+        values = self.weights().values if weights is None else normalised(weights)
+        history, known = self.history(symbol, timeframe, at_ms), self._opinions.as_of(at_ms, symbol=symbol.upper())
+        scored = score_candles(history.candles, known, values)
+        return {
+            **heading(history, at_ms),
+            **scored.score.as_json(),
+            "detections": detection_rows(scored),
+            "weights": dict(values),
+            "opinions": {kind: each.as_json() for kind, each in known.freshness.items()},
+        }
+
+    def score_picture(self, symbol: str, timeframe: str, at_ms: int) -> bytes:
+        """The evidence of every detector that has an opinion, on the candles (PNG)."""
+        history, known = self.history(symbol, timeframe, at_ms), self._opinions.as_of(at_ms, symbol=symbol.upper())
+        scored = score_candles(history.candles, known, self.weights().values)
+        shapes = [
+            shape
+            for each in scored.detections
+            if each.confidence > 0
+            for shape in evidence_shapes(each.evidence, each.direction)
+        ]
+        title = (
+            f"{symbol.upper()} {history.timeframe}: {scored.score.advice.replace('_', ' ')} {scored.score.score:.2f}"
+        )
+        return analysis_chart(history.candles, shapes, title)
+
     # ---- structure -------------------------------------------------------------------------------------------------
 
     def structure(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
-        """Market structure of a symbol. Raises BadCandles and NotFound as `read_history` does, as all answers do."""
+        """Market structure of a symbol."""
         from modules.analysis.structure import analyse
 
         history = self.history(symbol, timeframe, at_ms)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modules.analysis.candles import Candles
-from modules.analysis_views.structure import structure_answer
+from modules.analysis_views.scores import Scored, detection_rows, score_candles, score_lines
 from modules.candles import BadCandles, load_file, parse_file_name, timeframe_name
 from modules.candles.files import read_columns
 from modules.domain.market import utc_from_ms
-
-NEAREST_SHOWN = 3
-"""Of each kind of structure so many are told to people."""
+from modules.opinions import Opinion, known_by, opinions_on
 
 
 def candles_of_file(
@@ -62,33 +61,30 @@ def object_lines(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def analysis_of(candles: Candles) -> dict[str, Any]:
-    """What is known at the close of the last candle; `at` is its open time (ms UTC)."""
-    from modules.analysis.structure import analyse
+def analysis_of(candles: Candles, opinions: Sequence[Opinion] = ()) -> dict[str, Any]:
+    """The detections and the score at the close of the last candle; `at` is its open time (ms UTC).
 
+    Of the opinions those count that were known at that close.
+    """
+    scored = _scored(candles, opinions)
     return {
-        "symbol": candles.symbol,
-        "timeframe": timeframe_name(candles.timeframe_ms),
-        "at": int(candles.timestamp[-1]),
-        "structure": structure_answer(candles, analyse(candles)),
+        **_place(candles),
+        "detections": detection_rows(scored),
+        "score": scored.score.as_json(),
     }
 
 
-def analysis_lines(found: dict[str, Any]) -> list[str]:
+def analysis_lines(candles: Candles, opinions: Sequence[Opinion] = ()) -> list[str]:
     """The same for people."""
-    structure = found["structure"]
-    lines = [
-        f"{found['symbol']} {found['timeframe']} at the candle of {utc_from_ms(found['at']):%Y-%m-%d %H:%M} UTC",
-        f"price {structure['price']:.8g}, trend {structure['trend']}",
-    ]
-    if (reach := structure["dealing_range"]) is not None:
-        lines.append(f"dealing range {reach['low']:.8g} – {reach['high']:.8g}, price in {reach['zone']}")
-    for key in ("order_blocks", "breaker_blocks", "fair_value_gaps"):
-        rows = structure[key][:NEAREST_SHOWN]
-        lines += [
-            f"  {row['kind']:<14} {row['direction']:<8} {row['low']:.8g} – {row['high']:.8g} since {row['confirmed_at']}"
-            for row in rows
-        ]
-    for row in structure["breaks"][-NEAREST_SHOWN:]:
-        lines.append(f"  {row['kind']:<14} {row['direction']:<8} of {row['price']:.8g} at {row['confirmed_at']}")
-    return lines
+    place = _place(candles)
+    head = f"{place['symbol']} {place['timeframe']} at the candle of {utc_from_ms(place['at']):%Y-%m-%d %H:%M} UTC"
+    return [f"{head}, price {candles.close[-1]:.8g}", *score_lines(_scored(candles, opinions))]
+
+
+def _scored(candles: Candles, opinions: Sequence[Opinion]) -> Scored:
+    return score_candles(candles, known_by(opinions_on(opinions, candles.symbol), candles.closed_at(len(candles) - 1)))
+
+
+def _place(candles: Candles) -> dict[str, Any]:
+    timeframe = timeframe_name(candles.timeframe_ms)
+    return {"symbol": candles.symbol, "timeframe": timeframe, "at": int(candles.timestamp[-1])}

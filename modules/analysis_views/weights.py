@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import fsum, isfinite
-from types import MappingProxyType
+from math import isfinite
 
 from database import Store
 from modules.domain.errors import InvalidInput
-
-DOCUMENTED: Mapping[str, float] = MappingProxyType(
-    {
-        "harmonic": 0.15,
-        "elliott": 0.15,
-        "smc": 0.20,
-        "fibonacci": 0.10,
-        "price_action": 0.15,
-        "sar": 0.10,
-        "sentiment": 0.10,
-        "news": 0.05,
-        "whales": 0.05,
-    }
-)
-"""The weights as documented; they add up to 1.05, so they too are normalised before use."""
 
 _KEY = "deployment"
 
@@ -37,30 +21,32 @@ class Weights:
     changed_at: int | None = None
 
 
-def normalised(given: Mapping[str, float], names: Collection[str] = tuple(DOCUMENTED)) -> dict[str, float]:
-    """All of `names` with weights that add up to 1; one that is not given has none.
+def normalised(given: Mapping[str, float]) -> dict[str, float]:
+    """All nine detectors with weights that add up to 1; one that is not given has none.
 
     Raises InvalidInput naming every weight that is unknown, negative or no finite number, and when all are nought.
     """
+    from modules.analysis.scoring import DEFAULT_WEIGHTS, normalised_weights
+
+    names = tuple(DEFAULT_WEIGHTS)
     wrong = {name: f"there is no such detector; there are {', '.join(names)}" for name in given if name not in names}
     for name, value in given.items():
         if not (isinstance(value, int | float) and isfinite(value) and value >= 0) or isinstance(value, bool):
             wrong[name] = "must be a number of at least 0"
     if wrong:
         raise InvalidInput("Some weights are wrong: " + ", ".join(sorted(wrong)), fields=wrong)
-    largest = max(given.values(), default=0.0)
-    if largest <= 0:
+    if not any(given.values()):
         raise InvalidInput("At least one weight must be above 0.", fields={"weights": "all are 0"})
-    scaled = {name: given.get(name, 0.0) / largest for name in names}  # a sum of the largest numbers would overflow
-    total = fsum(scaled.values())
-    return {name: value / total for name, value in scaled.items()}
+    return normalised_weights(given)
 
 
 def read_weights(store: Store) -> Weights:
     """The stored weights, else the documented ones."""
     document = store["score_weights"].get(key=_KEY)
     if document is None:
-        return Weights(normalised(DOCUMENTED), documented=True)
+        from modules.analysis.scoring import normalised_weights
+
+        return Weights(normalised_weights(), documented=True)
     return Weights(normalised(document["weights"]), documented=False, changed_at=document["changed_at"])
 
 

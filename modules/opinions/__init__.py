@@ -5,7 +5,7 @@ nothing and fetches nothing.
 """
 
 from modules.opinions.book import OpinionBook
-from modules.opinions.freshness import Freshness, Known, known_by
+from modules.opinions.freshness import Freshness, Known, known_by, opinions_on
 from modules.opinions.records import ExchangeFlow, FearGreed, Headline, LargePrint, Opinion
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Opinion",
     "OpinionBook",
     "known_by",
+    "opinions_on",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from tinydb import where
 
 from database import Store
-from modules.opinions.freshness import KEPT_MS, Known, known_by
+from modules.opinions.freshness import KEPT_MS, Known, concerns, known_by
 from modules.opinions.records import KINDS, Opinion, kind_of, subject_of
 from modules.records import Document, from_document, to_document
 
@@ -45,7 +45,7 @@ class OpinionBook:
             rows = self._store[_COLLECTION].search(inside, order_by="known_at", descending=True, limit=NEWEST_READ)
             if not rows:  # the newest that is too old tells how stale the source is
                 rows = self._store[_COLLECTION].search(wanted, order_by="known_at", descending=True, limit=1)
-            found += [_opinion(row) for row in rows if _concerns(row, symbol)]
+            found += [_opinion(row) for row in rows if concerns(kind, row["subject"], symbol)]
         return known_by(found, at_ms)
 
     def forget_before(self, at_ms: int) -> int:
@@ -61,11 +61,3 @@ def _document(opinion: Opinion) -> Document:
 def _opinion(document: Document) -> Opinion:
     opinion: Opinion = from_document(KINDS[document["kind"]], document["opinion"])
     return opinion
-
-
-def _concerns(document: Document, symbol: str | None) -> bool:
-    if symbol is None or not document["subject"]:
-        return True
-    if document["kind"] == "large_print":
-        return bool(document["subject"] == symbol)
-    return symbol.startswith(document["subject"])

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from modules.opinions.records import HOUR_MS, ExchangeFlow, FearGreed, Headline, LargePrint, Opinion, kind_of
+from modules.opinions.records import (
+    HOUR_MS,
+    ExchangeFlow,
+    FearGreed,
+    Headline,
+    LargePrint,
+    Opinion,
+    kind_of,
+    subject_of,
+)
 
 T = TypeVar("T", FearGreed, Headline, LargePrint, ExchangeFlow)
 
@@ -56,6 +65,18 @@ class Known:
     prints: tuple[LargePrint, ...] = ()
     flows: tuple[ExchangeFlow, ...] = ()
     freshness: dict[str, Freshness] = field(default_factory=dict)
+
+
+def opinions_on(opinions: Iterable[Opinion], symbol: str | None) -> list[Opinion]:
+    """Those that concern a symbol: of the market as a whole, prints of the symbol, the rest of its base asset."""
+    return [each for each in opinions if concerns(kind_of(each), subject_of(each), symbol)]
+
+
+def concerns(kind: str, subject: str, symbol: str | None) -> bool:
+    """Whether an opinion of a kind on a subject says something of a symbol; everything does without one."""
+    if symbol is None or not subject:
+        return True
+    return subject == symbol if kind == "large_print" else symbol.startswith(subject)
 
 
 def known_by(opinions: Iterable[Opinion], at_ms: int) -> Known:

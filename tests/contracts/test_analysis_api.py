@@ -100,6 +100,66 @@ def _moved(candles: Candles, after_ms: int) -> Candles:
     )  # fmt: skip
 
 
+def test_a_score_has_nine_parts_and_says_what_it_knew(market: Market) -> None:
+    body = market.post("/signals/score", {"symbol": "btc/usdt", "timeframe": "1h"})
+    assert set(body) >= HEADING | {
+        "score",
+        "direction",
+        "consensus",
+        "disagreement",
+        "confidence",
+        "risk_level",
+        "advice",
+    }
+    assert 0 <= body["score"] <= 1
+    assert body["advice"] in ("STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL")
+    assert [part["detector"] for part in body["parts"]] == [each["detector"] for each in body["detections"]]
+    assert len(body["parts"]) == 9
+    assert {each["detector"] for each in body["detections"] if not each["confidence"]} >= {
+        "sentiment",
+        "news",
+        "whales",
+    }
+    assert body["weights"] == market.get("/config/weights")["weights"]
+    assert body["opinions"]["fear_greed"]["state"] == "none"
+
+
+def test_weights_of_one_question_count_for_it_alone(market: Market) -> None:
+    body = market.post("/signals/score", {"symbol": "BTCUSDT", "weights": {"sar": 2}})
+    sar = next(each for each in body["detections"] if each["detector"] == "sar")
+    assert body["direction"] == pytest.approx(sar["direction"])
+    assert market.get("/config/weights")["documented"]
+    market.post("/config/weights", {"weights": {"sar": 1}})
+    assert market.post("/signals/score", {"symbol": "BTCUSDT"})["direction"] == pytest.approx(sar["direction"])
+
+
+def test_stored_opinions_speak_in_the_score(market: Market) -> None:
+    OpinionBook(market.door.world.store).add([FearGreed(market.now_ms - HOUR_MS, 5, "index")])
+    body = market.post("/signals/score", {"symbol": "BTCUSDT"})
+    sentiment = next(each for each in body["detections"] if each["detector"] == "sentiment")
+    assert sentiment["direction"] > 0
+    assert body["opinions"]["fear_greed"]["sources"] == ["index"]
+    then = market.post("/signals/score", {"symbol": "BTCUSDT", "at": market.at(2)})
+    assert next(each for each in then["detections"] if each["detector"] == "sentiment")["confidence"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"symbol": "NOPEUSDT"}, 404),
+        ({"symbol": ""}, 422),
+        ({}, 422),
+        ({"symbol": "BTCUSDT", "timeframe": "7x"}, 422),
+        ({"symbol": "BTCUSDT", "weights": {"luck": 1}}, 422),
+        ({"symbol": "BTCUSDT", "weights": {"smc": 0}}, 422),
+        ({"symbol": "BTCUSDT", "colour": "red"}, 422),
+        ([], 422),
+    ],
+)
+def test_a_score_that_cannot_be_made_has_its_status(market: Market, body: Any, status: int) -> None:
+    assert market.post("/signals/score", body, status)["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -144,11 +144,35 @@ def test_history_lists_every_object_and_a_prefix_changes_none(hourly: Path, tmp_
 def test_analyse_says_what_is_known_at_a_candle(hourly: Path, tmp_path: Path) -> None:
     at = START_MS + 400 * HOUR_MS
     found = run_json("analyse", "--candles", hourly, "--at", at)
+    assert set(found) == {"symbol", "timeframe", "at", "detections", "score"}
     assert (found["symbol"], found["timeframe"], found["at"]) == ("BTCUSDT", "1h", at)
+    assert len(found["detections"]) == 9
+    for row in found["detections"]:
+        assert set(row) == {"detector", "direction", "confidence", "reason", "evidence"}
+        assert -1 <= row["direction"] <= 1
+        assert 0 <= row["confidence"] <= 1
+        assert row["reason"]
+        assert all((each["confirmed_at"] or at) <= at for each in row["evidence"])
+    assert 0.5 <= found["score"]["score"] <= 1
     cut = tmp_path / "mine.parquet"
     save_file(load_file(hourly)[:401], cut)
     assert found == run_json("analyse", "--candles", cut, "--symbol", "BTCUSDT")
-    assert run("analyse", "--candles", hourly).startswith("BTCUSDT 1h at the candle of 2023-12-14 03:00 UTC\n")
+    assert run("analyse", "--candles", hourly).startswith("BTCUSDT 1h at the candle of 2023-12-14 03:00 UTC, ")
+
+
+def test_recorded_opinions_count_only_once_they_were_known(hourly: Path, tmp_path: Path) -> None:
+    path = tmp_path / "index.csv"
+    path.write_text("date,value\n2023-12-01T12:00Z,5\n2023-12-02,95\n")
+
+    def sentiment(at: str) -> dict[str, Any]:
+        found = run_json("analyse", "--candles", hourly, "--opinions", path, "--at", at)
+        return next(row for row in found["detections"] if row["detector"] == "sentiment")
+
+    assert sentiment("2023-12-01T10:00")["confidence"] == 0
+    assert sentiment("2023-12-01T11:00")["direction"] > 0, "closed at noon, when the index was published"
+    assert sentiment("2023-12-01T22:59")["direction"] > 0
+    assert sentiment("2023-12-02T00:00")["direction"] < 0
+    assert "no such file" in run("analyse", "--candles", hourly, "--opinions", tmp_path / "no.csv", code=2).lower()
 
 
 @pytest.mark.parametrize(

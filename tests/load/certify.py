@@ -154,9 +154,50 @@ def structure_cases() -> list[Case]:
     ]
 
 
+def detector_cases() -> list[Case]:
+    """Each detector as of a bar, over structure and opinions that know more: they may only count what was known."""
+    from modules.analysis.detectors import DETECTORS
+
+    return [
+        Case("detector", each.name, told=lambda c, i, each=each: each.detect(c[: i + 1], context_as_of(c, i)))
+        for each in DETECTORS
+    ]
+
+
+def score_cases() -> list[Case]:
+    """The score over all detectors."""
+    from modules.analysis.detectors import detect_all
+    from modules.analysis.scoring import dynamic_score
+
+    def dynamic(candles: Candles, index: int) -> Any:
+        known = candles[: index + 1]
+        return dynamic_score(detect_all(known, context_as_of(candles, index)), known)
+
+    return [Case("score", "dynamic", told=dynamic)]
+
+
+def context_as_of(candles: Candles, index: int) -> Any:
+    """Structure read over all the candles given, as of one bar, with opinions over all their time, later ones included."""
+    from modules.analysis.detectors import Context, ExchangeFlow, Headline, LargePrint
+
+    stamps = [
+        stamp + 1 for stamp in candles.timestamp[::3].tolist()
+    ]  # each just after a bar's open, so within that bar
+    turns = [stamp // MINUTE_MS % 2 for stamp in stamps]
+    return Context(
+        structure=analyse(candles).as_of(index),
+        fear_greed=(stamps[0], 20),
+        headlines=tuple(
+            Headline(at, f"Bitcoin {('rallies', 'crashes')[turn]}", "s") for at, turn in zip(stamps, turns, strict=True)
+        ),
+        prints=tuple(LargePrint(at, ("buy", "sell")[turn], 2e6) for at, turn in zip(stamps, turns, strict=True)),
+        exchange_flow_usd=tuple(ExchangeFlow(at, 5e7 * turn, 4e7) for at, turn in zip(stamps, turns, strict=True)),
+    )
+
+
 def cases() -> list[Case]:
     """Every public function of analysis."""
-    return [*indicator_cases(), *structure_cases()]
+    return [*indicator_cases(), *structure_cases(), *detector_cases(), *score_cases()]
 
 
 def series() -> list[Series]:

@@ -74,6 +74,17 @@ def test_a_chart_has_its_picture_its_levels_and_other_timeframes(talk: Talk) -> 
     assert "⚠️" not in answer.text
 
 
+def test_a_score_tells_every_voice_and_draws_its_evidence(talk: Talk) -> None:
+    answer = talk.ask("/score ETHUSDT")
+    lines = answer.text.splitlines()
+    assert lines[0] == "<b>ETHUSDT 1h</b> on binance"
+    assert lines[1][0] in "🟢🔴⚪"
+    assert lines[-1].startswith("No opinion: ")
+    assert {"sentiment", "news", "whales"} <= set(lines[-1].removeprefix("No opinion: ").split(", "))
+    assert len(lines) - 4 + len(lines[-1].split(", ")) == 9
+    assert is_picture(answer.picture)
+
+
 def test_old_candles_are_said_to_be_old(talk: Talk) -> None:
     talk.clock.advance(30 * 3600)
     assert "The newest candle closed 30 hours ago." in talk.ask("/chart BTCUSDT").text
@@ -83,6 +94,8 @@ def test_old_candles_are_said_to_be_old(talk: Talk) -> None:
     ("text", "says"),
     [
         ("/chart", "Usage: /chart"),
+        ("/score", "Usage: /score"),
+        ("/score NOPEUSDT", "no candles of NOPEUSDT"),
         ("/chart NOPEUSDT", "no candles of NOPEUSDT"),
         ("/chart BTCUSDT soon", "not a timeframe"),
         ("/chart BTCUSDT 15m", "no candles of BTCUSDT that make 15m bars"),

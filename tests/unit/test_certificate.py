@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modules.analysis.candles import Candles
+from modules.analysis.detectors import DETECTORS
 from modules.analysis.indicators import INDICATORS, NotEnoughData
 from tests.load import certify as certificate
 from tests.load.certify import Case, Series, certify, different, ends_of, render, replay, walk
@@ -61,6 +62,7 @@ def test_every_indicator_and_structure_is_among_the_cases() -> None:
     names = {(case.group, case.name) for case in certificate.cases()}
     assert {("indicator", name) for name in INDICATORS} <= names
     assert {("structure", "bars"), ("structure", "objects")} <= names
+    assert {("detector", each.name) for each in DETECTORS} | {("score", "dynamic")} <= names
     assert len(names) == len(certificate.cases())
 
 
