@@ -170,19 +170,7 @@ def test_all_killed_at_once_go_on_as_if_nothing_had_been(program: Program) -> No
     once_each(program, signal_id)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "executor",
-        pytest.param(
-            "targets",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the record misses a spike that came and went while its process was down; the account does not",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", ["executor", "targets"])
 def test_a_price_that_came_and_went_while_a_process_was_down_counts(program: Program, name: str) -> None:
     price = next(_PRICES)
     program.tick("DOTUSDT", str(price))
