@@ -32,6 +32,8 @@ _ON_ONE_BAR = {
     "swing_high", "swing_low", "liquidity_sweep", "displacement", "strat_reversal", "strat_continuation", "absorption",
     "volume_impulse", "money_flow_divergence",
 }  # fmt: skip
+_SAID = {"bullish": 1, "bearish": -1}  # evidence against the detection it belongs to says so itself
+_DOTTED = 12  # a path with more points is a stop that follows the price, not a leg
 _NEAR = 3.0  # visible price ranges within which a level is worth drawing
 
 Form = Literal["zone", "level", "path", "mark"]
@@ -102,8 +104,9 @@ def analysis_chart(candles: Candles, shapes: Sequence[Shape], title: str) -> byt
     for axes in (prices, volumes):
         _style(axes)
     _draw_bars(prices, volumes, shown)
+    labels = _Labels(prices, len(shown))
     for shape in visible(shapes, shown):
-        _draw(prices, shape, shown)
+        _draw(prices, shape, shown, labels)
     prices.set_title(title, color=_TEXT, fontsize=12, loc="left", fontweight="bold")
     last = utc_from_ms(shown.closed_at(len(shown) - 1))
     prices.set_title(f"closed by {last:%Y-%m-%d %H:%M} UTC", color=_TEXT, fontsize=9, loc="right")
@@ -171,7 +174,7 @@ def _evidence_shape(each: Drawable, direction: int) -> Shape | None:
         form, points = "level", ((each.formed_at, each.price), (None, each.price))
     else:
         return None
-    return Shape(form, each.kind, label, direction, points, each.confirmed_at)
+    return Shape(form, each.kind, label, _SAID.get(label.split(" ")[0].lower(), direction), points, each.confirmed_at)
 
 
 def _style(axes: Axes) -> None:
@@ -209,7 +212,37 @@ def _place(candles: Candles, at: int | None) -> float:
     return float(np.searchsorted(candles.timestamp, at, side="right") - 1)
 
 
-def _draw(axes: Axes, shape: Shape, candles: Candles) -> None:
+class _Labels:
+    """Writes labels where none is yet; one that would lie on another is left out."""
+
+    def __init__(self, axes: Axes, bars: int) -> None:
+        self._axes, self._bars = axes, bars
+        self._taken: list[tuple[float, float, float, float]] = []
+
+    def write(self, text: str, x: float, price: float, tone: str) -> None:
+        """Beside the place, to its left near the right edge."""
+        low, high = self._axes.get_ylim()
+        if not low <= price <= high:
+            return
+        across, up = max(x, 0.0) / self._bars, (price - low) / (high - low)
+        width, height = 0.0075 * len(text), 0.028
+        left = across - width if across + width > 1 else across
+        box = (left, up, left + width, up + height)
+        if any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in self._taken):
+            return
+        self._taken.append(box)
+        self._axes.annotate(
+            text,
+            (left, up),
+            xycoords="axes fraction",
+            xytext=(2, 2),
+            textcoords="offset points",
+            color=tone,
+            fontsize=7,
+        )
+
+
+def _draw(axes: Axes, shape: Shape, candles: Candles, labels: _Labels) -> None:
     tone = _TONES[shape.direction]
     x = [_place(candles, at) for at, _ in shape.points]
     y = [price for _, price in shape.points]
@@ -220,13 +253,9 @@ def _draw(axes: Axes, shape: Shape, candles: Candles) -> None:
         case "level":
             axes.plot(x, y, color=tone, linewidth=1.1, linestyle="--")
         case "path":
-            axes.plot(x, y, color=tone, linewidth=1.4, marker="o", markersize=3)
+            line = "" if len(x) > _DOTTED else "-"
+            axes.plot(x, y, color=tone, linewidth=1.4, linestyle=line, marker="o", markersize=2)
         case "mark":
             axes.plot(x, y, color=tone, marker="v" if shape.direction > 0 else "^", markersize=5, linestyle="")
             return
-    low, high = axes.get_ylim()
-    if low <= y[-1] <= high:
-        axes.annotate(
-            shape.label, (max(x[0], 0.0), y[-1]), xytext=(2, 2), textcoords="offset points", color=tone, fontsize=7,
-            annotation_clip=True,
-        )  # fmt: skip
+    labels.write(shape.label, x[0] if shape.form != "path" else x[-1], y[-1], tone)
