@@ -89,4 +89,4 @@ class WinProbabilityBody(Strict):
     """Whose past trades to look at."""
 
     symbol: Symbol = Field(examples=["BTCUSDT"])
-    side: Literal["LONG", "SHORT"] = Field(examples=["LONG"])
+    side: Annotated[Literal["LONG", "SHORT"], BeforeValidator(_plain_symbol)] = Field(examples=["LONG"])

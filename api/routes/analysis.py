@@ -1,4 +1,4 @@
-"""What analysis says of a market: structure, charts, opinions, weights."""
+"""What analysis says of a market: scores, structure, charts, patterns, forecasts, mood; and the weights of the scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.bodies.analysis import AnalysisQuery, ScoreBody, SymbolPath, WeightsBody
+from api.bodies.analysis import AnalysisQuery, ScoreBody, SymbolPath, WeightsBody, WinProbabilityBody
 from api.rooms import Rooms, answer
 from modules.analysis_views import Weights
 from modules.domain.market import ms_from_utc
@@ -19,30 +19,18 @@ Answer = tuple[Any, int]
 def routes(rooms: Rooms) -> APIBlueprint:
     """The blueprint over these rooms."""
     blueprint = APIBlueprint("analysis", __name__, url_prefix="/api", abp_tags=[Tag(name="analysis")])
-    views = rooms.analysis
+    _scores(blueprint, rooms)
+    _structure(blueprint, rooms)
+    _simple(blueprint, rooms)
+    return blueprint
 
-    def moment(at: datetime | None) -> int:
-        return ms_from_utc(at or rooms.clock.now())
+
+def _scores(blueprint: APIBlueprint, rooms: Rooms) -> None:
+    views = rooms.analysis
 
     @blueprint.post("/signals/score", summary="Score a symbol: nine detectors, one figure, and every part of it")
     def score(body: ScoreBody) -> Answer:
-        return answer(views.score(body.symbol, body.timeframe, moment(body.at), body.weights))
-
-    @blueprint.get(
-        "/analytics/advanced-smc/<symbol>", summary="Market structure: blocks, gaps, liquidity, breaks, flow"
-    )
-    def advanced_smc(path: SymbolPath, query: AnalysisQuery) -> Answer:
-        return answer(views.structure(path.symbol, query.timeframe, moment(query.at)))
-
-    @blueprint.get("/analytics/chart/<symbol>", summary="Candles and what lies on them, to be drawn")
-    def chart(path: SymbolPath, query: AnalysisQuery) -> Answer:
-        return answer(views.chart(path.symbol, query.timeframe, moment(query.at)))
-
-    @blueprint.get(
-        "/analytics/opinions/<symbol>", summary="Fear & greed, headlines, prints and flows, and how fresh each is"
-    )
-    def opinions(path: SymbolPath) -> Answer:
-        return answer({"symbol": path.symbol, **views.opinions(moment(None), path.symbol)})
+        return answer(views.score(body.symbol, body.timeframe, _moment(rooms, body.at), body.weights))
 
     @blueprint.get("/config/weights", summary="The detectors' weights, normalised")
     def weights() -> Answer:
@@ -50,9 +38,49 @@ def routes(rooms: Rooms) -> APIBlueprint:
 
     @blueprint.post("/config/weights", summary="Set the detectors' weights for this deployment")
     def set_weights(body: WeightsBody) -> Answer:
-        return answer(_weights(views.set_weights(body.weights, moment(None))))
+        return answer(_weights(views.set_weights(body.weights, _moment(rooms, None))))
 
-    return blueprint
+
+def _structure(blueprint: APIBlueprint, rooms: Rooms) -> None:
+    views = rooms.analysis
+
+    @blueprint.get("/analytics/advanced-smc/<symbol>", summary="Structure: blocks, gaps, liquidity, breaks, flow")
+    def advanced_smc(path: SymbolPath, query: AnalysisQuery) -> Answer:
+        return answer(views.structure(path.symbol, query.timeframe, _moment(rooms, query.at)))
+
+    @blueprint.get("/analytics/chart/<symbol>", summary="Candles and what lies on them, to be drawn")
+    def chart(path: SymbolPath, query: AnalysisQuery) -> Answer:
+        return answer(views.chart(path.symbol, query.timeframe, _moment(rooms, query.at)))
+
+    @blueprint.get(
+        "/analytics/opinions/<symbol>", summary="Fear & greed, headlines, prints and flows, how fresh each is"
+    )
+    def opinions(path: SymbolPath) -> Answer:
+        return answer({"symbol": path.symbol, **views.opinions(_moment(rooms, None), path.symbol)})
+
+
+def _simple(blueprint: APIBlueprint, rooms: Rooms) -> None:
+    views = rooms.analysis
+
+    @blueprint.get("/analytics/patterns/<symbol>", summary="Momentum, crosses and breakouts of the last candle")
+    def patterns(path: SymbolPath, query: AnalysisQuery) -> Answer:
+        return answer(views.patterns(path.symbol, query.timeframe, _moment(rooms, query.at)))
+
+    @blueprint.get("/analytics/predict/<symbol>", summary="The price a day ahead, with its measured error")
+    def predict(path: SymbolPath, query: AnalysisQuery) -> Answer:
+        return answer(views.predict(path.symbol, query.timeframe, _moment(rooms, query.at)))
+
+    @blueprint.get("/analytics/sentiment/<symbol>", summary="The market's mood, and others' opinions of it")
+    def sentiment(path: SymbolPath, query: AnalysisQuery) -> Answer:
+        return answer(views.sentiment(path.symbol, query.timeframe, _moment(rooms, query.at)))
+
+    @blueprint.post("/analytics/win-probability", summary="How often such trades were won")
+    def win_probability(body: WinProbabilityBody) -> Answer:
+        return answer(views.win_probability(body.symbol, body.side))
+
+
+def _moment(rooms: Rooms, at: datetime | None) -> int:
+    return ms_from_utc(at or rooms.clock.now())
 
 
 def _weights(weights: Weights) -> dict[str, Any]:

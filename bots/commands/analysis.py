@@ -1,4 +1,4 @@
-"""Commands that look at a market: scores, charts, structure. They trade nothing."""
+"""Commands that look at a market: scores, patterns, forecasts, mood, charts. They trade nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from bots.chat import Answer, Button, Call, Command, Role, example
 from modules.analysis_views import AnalysisViews
 from modules.candles import timeframe_ms
 from modules.domain.market import ms_from_utc
+
+_ARROWS = {"BUY": "▲", "SELL": "▼", "HOLD": "■"}
 
 TIMEFRAMES = ("15m", "1h", "4h", "1d")
 """Offered as buttons."""
@@ -32,6 +34,61 @@ async def chart(call: Call) -> Answer:
     found = await asyncio.to_thread(views.structure, symbol, timeframe, at_ms)
     picture = await asyncio.to_thread(views.picture, symbol, timeframe, at_ms)
     return Answer("\n".join(_structure_lines(found)), _other_timeframes("chart", symbol, timeframe), picture)
+
+
+async def patterns(call: Call) -> Answer:
+    """Momentum, crosses and breakouts."""
+    symbol, timeframe = _market(call, "patterns BTCUSDT 4h")
+    found = await asyncio.to_thread(views_of(call).patterns, symbol, timeframe, ms_from_utc(call.now))
+    lines = [
+        f"{_ARROWS[each['signal']]} <b>{each['pattern']}</b>: {escape(each['description'])}\n"
+        f"   came true {each['confidence']:.0%} of the time, seen {each['occurrences']} times here"
+        for each in found["patterns"]
+    ]
+    told = lines or ["None of the patterns holds on the last candle."]
+    return Answer("\n".join([heading(found), *told]), _other_timeframes("patterns", symbol, timeframe))
+
+
+async def predict(call: Call) -> Answer:
+    """The price a day ahead."""
+    symbol, timeframe = _market(call, "predict BTCUSDT 1h")
+    found = await asyncio.to_thread(views_of(call).predict, symbol, timeframe, ms_from_utc(call.now))
+    past, reach = found["out_of_sample"], found["interval"]
+    better = "better" if past["skill"] > 0 else "no better"
+    lines = [
+        heading(found),
+        (
+            f"{_ARROWS[found['signal']]} <b>{found['signal']}</b>: {found['current_price']:.8g} → "
+            f"{found['predicted_price']:.8g} in {found['hours_ahead']} hours ({found['price_change_pct']:+.1f} %)"
+        ),
+        f"Four in five outcomes: {reach['low']:.8g} – {reach['high']:.8g}",
+        (
+            f"Confidence {found['confidence']:.0%}. {past['forecasts']} earlier forecasts here were "
+            f"{past['error_percent']:.1f} % off, {better} than expecting no change."
+        ),
+    ]
+    return Answer("\n".join(lines), _other_timeframes("predict", symbol, timeframe))
+
+
+async def sentiment(call: Call) -> Answer:
+    """The market's mood from price, and others' opinions."""
+    symbol, timeframe = _market(call, "sentiment BTCUSDT 1h")
+    found = await asyncio.to_thread(views_of(call).sentiment, symbol, timeframe, ms_from_utc(call.now))
+    opinions = found["opinions"]
+    index = opinions["fear_greed"]
+    lines = [
+        heading(found),
+        (
+            f"<b>{found['strength']} {found['sentiment']}</b>: {found['bullish_percentage']:.0f} % of candles up, "
+            f"{found['bearish_percentage']:.0f} % down"
+        ),
+        f"Volatility {found['volatility']:.2f} % a candle",
+        f"Fear &amp; greed: {index['value']}, {index['classification'].lower()}"
+        if index
+        else "Fear &amp; greed: not known",
+    ]
+    lines += [f"• {escape(each['title'])} ({escape(each['source'])})" for each in opinions["headlines"][:3]]
+    return Answer("\n".join(lines), _other_timeframes("sentiment", symbol, timeframe))
 
 
 def views_of(call: Call) -> AnalysisViews:
@@ -91,6 +148,33 @@ def _other_timeframes(name: str, symbol: str, timeframe: str) -> tuple[tuple[But
 
 
 COMMANDS = (
+    Command(
+        "patterns",
+        "momentum, crosses and breakouts",
+        "patterns SYMBOL [TIMEFRAME]",
+        Role.SUBSCRIBER,
+        patterns,
+        1,
+        example="patterns BTCUSDT 4h",
+    ),
+    Command(
+        "predict",
+        "the price a day ahead, with its measured error",
+        "predict SYMBOL [TIMEFRAME]",
+        Role.SUBSCRIBER,
+        predict,
+        1,
+        example="predict BTCUSDT 1h",
+    ),
+    Command(
+        "sentiment",
+        "the market's mood and others' opinions",
+        "sentiment SYMBOL [TIMEFRAME]",
+        Role.SUBSCRIBER,
+        sentiment,
+        1,
+        example="sentiment BTCUSDT 1h",
+    ),
     Command(
         "score",
         "what nine detectors say of a market",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum, isfinite, sqrt
+from math import fsum, isfinite, prod, sqrt
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -78,8 +78,9 @@ class Score:
 
     `direction` from -1 to 1 is the mean of the opinions by weight and confidence. `score` is how strongly the side it
     points to is favoured: 0.5 is neither, 1 is every voice fully for that side. `consensus` is the share of the weight
-    that points the same way, `disagreement` the weighted spread (standard deviation) of the directions, `confidence` the
-    weighted confidence, less what disagreement takes away. `atr_percent` is None for fewer than 15 bars.
+    that points the same way, `disagreement` the weighted spread (standard deviation) of the directions, `confidence` what
+    the agreeing voices support together, less what consensus and disagreement take away.
+    `atr_percent` is None for fewer than 15 bars.
     """
 
     score: float
@@ -145,13 +146,14 @@ def dynamic_score(
     refuse_bad(candles)
     at = candles.closed_at(len(candles) - 1)
     _refuse_mixed(detections, at)
-    shares = _shares(detections, normalised_weights(weights))
+    voices = normalised_weights(weights)
+    shares = _shares(detections, voices)
     force = fsum(shares[each.detector] * each.confidence for each in detections)
     pushes = {each.detector: shares[each.detector] * each.confidence * each.direction for each in detections}
     direction = max(-1.0, min(1.0, fsum(pushes.values()) / force)) if force > 0 else 0.0
     consensus = fsum(shares[each.detector] for each in detections if each.direction * direction > 0)
     disagreement = _spread(detections, shares)
-    confidence = force * (1 - 0.5 * min(1.0, disagreement))
+    confidence = _support(detections, voices, direction) * consensus * (1 - 0.5 * min(1.0, disagreement))
     atr_percent = _atr_percent(candles)
     parts = tuple(
         Part(
@@ -195,6 +197,19 @@ def _shares(detections: Sequence[Detection], weights: Mapping[str, float]) -> di
     told = {each.detector: weights[each.detector] if each.has_opinion else 0.0 for each in detections}
     total = fsum(told.values())
     return {name: value / total if total > 0 else 0.0 for name, value in told.items()}
+
+
+def _support(detections: Sequence[Detection], voices: Mapping[str, float], direction: float) -> float:
+    """The chance that not all who point this way are wrong, were they independent and wrong as often as they fear.
+
+    A voice of average weight counts once, one of twice that weight twice.
+    """
+    doubt = prod(
+        (1 - each.confidence) ** (len(NAMES) * voices[each.detector])
+        for each in detections
+        if each.direction * direction > 0
+    )
+    return 1 - float(doubt)
 
 
 def _spread(detections: Sequence[Detection], shares: Mapping[str, float]) -> float:

@@ -5,9 +5,12 @@ The compiled parts of analysis are imported where they are used: a door starts w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tinydb import where
 
 from database import Store
 from modules.analysis_views.history import History, read_history
@@ -15,8 +18,14 @@ from modules.analysis_views.scores import detection_rows, score_candles
 from modules.analysis_views.structure import iso, structure_answer
 from modules.analysis_views.weights import Weights, normalised, read_weights, store_weights
 from modules.candles import CandleStore
+from modules.domain.errors import InvalidInput
+from modules.domain.positions import Position
 from modules.notices.analysis_charts import analysis_chart, chart_json, evidence_shapes, structure_shapes
 from modules.opinions import OpinionBook
+from modules.records import from_document
+
+if TYPE_CHECKING:
+    from modules.analysis.win_probability import ClosedTrade
 
 DRAWN = ("order_block", "fvg", "liquidity_pool", "dealing_range")
 """Standing structure that a chart shows."""
@@ -47,7 +56,7 @@ class AnalysisViews:
         scored = score_candles(history.candles, known, values)
         return {
             **heading(history, at_ms),
-            **scored.score.as_json(),
+            **scored.score_row(),
             "detections": detection_rows(scored),
             "weights": dict(values),
             "opinions": {kind: each.as_json() for kind, each in known.freshness.items()},
@@ -67,6 +76,48 @@ class AnalysisViews:
             f"{symbol.upper()} {history.timeframe}: {scored.score.advice.replace('_', ' ')} {scored.score.score:.2f}"
         )
         return analysis_chart(history.candles, shapes, title)
+
+    # ---- simple analytics ------------------------------------------------------------------------------------------
+
+    def patterns(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
+        """Momentum, crosses and breakouts of the last bar. Raises InvalidInput where there are too few candles."""
+        from modules.analysis.patterns import find_patterns
+
+        history = self.history(symbol, timeframe, at_ms)
+        with answerable():
+            found = find_patterns(history.candles)
+        return {**heading(history, at_ms), "patterns": [each.as_json() for each in found]}
+
+    def predict(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
+        """The price a day ahead with the interval its own past errors give. Raises InvalidInput as `patterns` does."""
+        from modules.analysis.forecasts import forecast
+
+        history = self.history(symbol, timeframe, at_ms)
+        with answerable():
+            return {**heading(history, at_ms), **forecast(history.candles).as_json()}
+
+    def sentiment(self, symbol: str, timeframe: str, at_ms: int) -> dict[str, Any]:
+        """The market's mood from price, beside what is known of others' opinions. Raises InvalidInput as `patterns` does."""
+        from modules.analysis.sentiment import market_sentiment
+
+        history = self.history(symbol, timeframe, at_ms)
+        with answerable():
+            mood = market_sentiment(history.candles)
+        return {**heading(history, at_ms), **mood.as_json(), "opinions": self.opinions(at_ms, symbol.upper())}
+
+    def win_probability(self, symbol: str, side: str, accounts: Collection[str] | None = None) -> dict[str, Any]:
+        """How often closed trades of the symbol and side were won. Raises InvalidInput for fewer than five.
+
+        `accounts` limits whose; None is everybody's.
+        """
+        from modules.analysis.win_probability import win_probability
+
+        wanted = (where("symbol") == symbol) & (where("side") == side) & (where("status") == "closed")
+        if accounts is not None:
+            wanted &= where("account_id").one_of(sorted(accounts))
+        closed = (from_document(Position, each) for each in self._store["positions"].search(wanted))
+        with answerable():
+            return win_probability(_trades(closed), symbol, side).as_json()
 
     # ---- structure -------------------------------------------------------------------------------------------------
 
@@ -126,6 +177,27 @@ def heading(history: History, at_ms: int) -> dict[str, Any]:
         "age_seconds": (at_ms - history.closed_ms) / 1000,
         "candles_read": len(history.candles),
     }
+
+
+@contextmanager
+def answerable() -> Iterator[None]:
+    """Turns "too few candles" or "too few trades" inside into an answer that says how many are needed."""
+    from modules.analysis.indicators import NotEnoughData
+    from modules.analysis.win_probability import TooFewTrades
+
+    try:
+        yield
+    except (NotEnoughData, TooFewTrades) as error:
+        raise InvalidInput(str(error), code="not_enough_data") from error
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+
+
+def _trades(closed: Iterable[Position]) -> Iterator[ClosedTrade]:
+    from modules.analysis.win_probability import ClosedTrade
+
+    for each in closed:
+        yield ClosedTrade(each.symbol, each.side.value, each.net_pnl)
 
 
 def _structure_shapes(history: History) -> list[Any]:

@@ -70,7 +70,7 @@ def analysis_of(candles: Candles, opinions: Sequence[Opinion] = ()) -> dict[str,
     return {
         **_place(candles),
         "detections": detection_rows(scored),
-        "score": scored.score.as_json(),
+        "score": scored.score_row(),
     }
 
 

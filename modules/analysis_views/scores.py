@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from modules.analysis.candles import Candles
@@ -11,15 +11,21 @@ from modules.opinions import Known
 
 if TYPE_CHECKING:
     from modules.analysis.detectors import Context, Detection
+    from modules.analysis.fixed_formula import FixedScore
     from modules.analysis.scoring import Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What the detectors say at the close of the last candle, and their score."""
+    """What the detectors say at the close of the last candle, their score, and that of the fixed formula."""
 
     detections: tuple[Detection, ...]
     score: Score
+    fixed: FixedScore
+
+    def score_row(self) -> dict[str, Any]:
+        """Both scores in the form of the command line and the API."""
+        return {**self.score.as_json(), "fixed_formula": self.fixed.as_json()}
 
 
 def score_candles(candles: Candles, known: Known | None = None, weights: Mapping[str, float] | None = None) -> Scored:
@@ -28,14 +34,18 @@ def score_candles(candles: Candles, known: Known | None = None, weights: Mapping
     Raises ValueError for an empty history or bad weights.
     """
     from modules.analysis.detectors import detect_all
+    from modules.analysis.fixed_formula import fixed_score
     from modules.analysis.scoring import dynamic_score
+    from modules.analysis.structure import analyse
 
-    detections = detect_all(candles, context_of(known))
-    return Scored(detections, dynamic_score(detections, candles, weights))
+    context = replace(context_of(known), structure=analyse(candles))
+    detections = detect_all(candles, context)
+    score = dynamic_score(detections, candles, weights)
+    return Scored(detections, score, fixed_score(candles, detections, context))
 
 
 def context_of(known: Known | None) -> Context:
-    """What the detectors may know besides the candles."""
+    """What the detectors may know besides the candles, which is what was known at `known.at_ms`."""
     from modules.analysis.detectors import Context, ExchangeFlow, Headline, LargePrint
 
     if known is None:
@@ -66,5 +76,7 @@ def score_lines(scored: Scored) -> list[str]:
     )
     spoken = sorted((each for each in score.parts if each.confidence > 0), key=lambda each: -abs(each.contribution))
     told = [f"  {each.detector:<12} {each.direction:+.2f} at {each.confidence:.0%}: {each.reason}" for each in spoken]
+    formula = scored.fixed
+    told.append(f"  fixed formula {formula.value:.2f} (0 sell, 1 buy): {formula.strength} {formula.side}")
     silent = [part.detector for part in score.parts if not part.confidence > 0]
     return [head, *told, *([f"  no opinion: {', '.join(silent)}"] if silent else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 from modules.analysis.candles import Candles
 from modules.candles import CandleStore, SeriesName
 from modules.domain.market import ms_from_utc, utc_from_ms
+from modules.domain.positions import Position, PositionStatus
+from modules.domain.sides import Side
 from modules.opinions import FearGreed, Headline, OpinionBook
+from modules.records import to_document
 from tests.contracts.test_http_api import Door
 from tests.fakes.candle_rest import walk
 
@@ -58,7 +62,7 @@ def market(tmp_path: Path) -> Iterator[Market]:
 
 
 HEADING = {"success", "symbol", "timeframe", "exchange", "as_of", "age_seconds", "candles_read"}
-READ = ("/analytics/advanced-smc/{}", "/analytics/chart/{}")
+READ = tuple(f"/analytics/{name}/{{}}" for name in ("advanced-smc", "chart", "patterns", "predict", "sentiment"))
 
 
 def test_structure_says_where_things_lie_and_since_when(market: Market) -> None:
@@ -113,6 +117,9 @@ def test_a_score_has_nine_parts_and_says_what_it_knew(market: Market) -> None:
     }
     assert 0 <= body["score"] <= 1
     assert body["advice"] in ("STRONG_BUY", "BUY", "HOLD", "SELL", "STRONG_SELL")
+    formula = body["fixed_formula"]
+    assert 0 <= formula["value"] <= 1
+    assert [part["name"] for part in formula["parts"]][:2] == ["rsi_macd", "smc"]
     assert [part["detector"] for part in body["parts"]] == [each["detector"] for each in body["detections"]]
     assert len(body["parts"]) == 9
     assert {each["detector"] for each in body["detections"] if not each["confidence"]} >= {
@@ -174,6 +181,81 @@ def test_a_score_that_cannot_be_made_has_its_status(market: Market, body: Any, s
 )
 def test_what_cannot_be_answered_has_its_status(market: Market, path: str, status: int) -> None:
     assert market.get(path, status)["error"]["message"]
+
+
+def test_patterns_have_the_form_that_clients_know(market: Market) -> None:
+    body = market.get("/analytics/patterns/BTCUSDT")
+    assert set(body) == HEADING | {"patterns"}
+    told = [
+        row
+        for hours in range(0, 300, 12)
+        for row in market.get(f"/analytics/patterns/BTCUSDT?at={market.at(hours)}")["patterns"]
+    ]
+    assert told
+    for row in told:
+        assert {"pattern", "confidence", "signal", "description"} <= set(row)
+        assert row["signal"] in ("BUY", "SELL")
+        assert 0 < row["confidence"] < 1
+
+
+def test_a_forecast_has_an_interval_and_its_own_past_error(market: Market) -> None:
+    body = market.get("/analytics/predict/BTCUSDT")
+    assert set(body) >= HEADING | {
+        "current_price", "predicted_price", "price_change_pct", "hours_ahead", "signal", "confidence", "interval",
+    }  # fmt: skip
+    assert body["hours_ahead"] == 24
+    assert body["signal"] in ("BUY", "SELL", "HOLD")
+    assert 0 <= body["confidence"] <= 1
+    assert body["interval"]["low"] < body["interval"]["high"]
+    change = 100 * (body["predicted_price"] / body["current_price"] - 1)
+    assert body["price_change_pct"] == pytest.approx(change)
+    assert body["out_of_sample"]["forecasts"] > 100
+
+
+def test_sentiment_adds_up_and_brings_others_opinions(market: Market) -> None:
+    body = market.get("/analytics/sentiment/ETHUSDT?timeframe=4h")
+    assert body["bullish_percentage"] + body["bearish_percentage"] == pytest.approx(100)
+    assert body["strength"] in ("STRONG", "MODERATE", "WEAK")
+    assert body["volatility"] > 0
+    assert body["opinions"]["fear_greed"] is None
+
+
+def test_too_few_candles_are_said_with_their_number(market: Market) -> None:
+    early = market.at(BARS - 20)
+    for path in ("patterns", "predict", "sentiment"):
+        error = market.get(f"/analytics/{path}/BTCUSDT?at={early}", 422)["error"]
+        assert error["code"] == "not_enough_data"
+        assert "20" in error["message"]
+    assert market.get("/analytics/predict/BTCUSDT?timeframe=1w", 404 if BARS < 168 else 422)["error"]["message"]
+
+
+def closed_trade(number: int, symbol: str, side: Side, pnl: str) -> dict[str, Any]:
+    moment = utc_from_ms(1_700_000_000_000 + number)
+    return to_document(
+        Position(
+            id=f"p{number}", account_id="a", plan_id=f"plan{number}", signal_id=None, exchange="paper", symbol=symbol,
+            side=side, leverage=Decimal(1), opened_at=moment, status=PositionStatus.CLOSED, realised_pnl=Decimal(pnl),
+            fees=Decimal("0.5"), closed_at=moment,
+        )
+    )  # fmt: skip
+
+
+def test_win_probability_reads_closed_trades_of_the_symbol_and_side(market: Market) -> None:
+    positions = market.door.world.store["positions"]
+    asked = {"symbol": "BTCUSDT", "side": "long"}
+    assert market.post("/analytics/win-probability", asked, 422)["error"]["code"] == "not_enough_data"
+    for number in range(30):
+        positions.insert(closed_trade(number, "BTCUSDT", Side.LONG, "10" if number % 10 else "-5"))
+        positions.insert(closed_trade(100 + number, "BTCUSDT", Side.SHORT, "-10"))
+        positions.insert(closed_trade(200 + number, "ETHUSDT", Side.LONG, "0.4"))
+    body = market.post("/analytics/win-probability", asked)
+    assert (body["total_trades"], body["wins"], body["recommendation"]) == (30, 27, "TAKE")
+    assert body["interval"]["low"] < body["win_probability"] < body["interval"]["high"]
+    short = market.post("/analytics/win-probability", {"symbol": "BTCUSDT", "side": "SHORT"})
+    assert (short["wins"], short["recommendation"]) == (0, "AVOID")
+    even = market.post("/analytics/win-probability", {"symbol": "ETHUSDT", "side": "LONG"})
+    assert even["wins"] == 0, "fees count: 0.4 less 0.5 is a loss"
+    assert market.post("/analytics/win-probability", {"symbol": "BTCUSDT", "side": "UP"}, 422)["error"]["fields"]
 
 
 def test_weights_are_normalised_kept_and_shown(market: Market) -> None:

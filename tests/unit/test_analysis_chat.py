@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from bots.chat import Answer, Person, Role, Rooms
 from bots.commands import TABLE
 from modules.candles import CandleStore, SeriesName
-from modules.domain.market import utc_from_ms
+from modules.domain.market import ms_from_utc, utc_from_ms
+from modules.opinions import FearGreed, Headline, OpinionBook
 from modules.records import open_records
 from modules.runtime.settings import Settings
 from modules.signals.intake import Intake
@@ -85,6 +87,29 @@ def test_a_score_tells_every_voice_and_draws_its_evidence(talk: Talk) -> None:
     assert is_picture(answer.picture)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("/patterns BTCUSDT", r"came true \d+% of the time|None of the patterns holds"),
+        ("/predict BTCUSDT", r"in 24 hours \([+-]\d+\.\d %\)\nFour in five outcomes: "),
+        ("/sentiment BTCUSDT 4h", r"(STRONG|MODERATE|WEAK) (BULLISH|BEARISH|NEUTRAL)</b>: \d+ % of candles up"),
+    ],
+)
+def test_simple_analytics_are_told_in_a_few_lines(talk: Talk, text: str, says: str) -> None:
+    answer = talk.ask(text)
+    assert re.search(says, answer.text), answer.text
+    assert len(answer.text) < 1000
+    assert answer.buttons
+
+
+def test_a_known_mood_and_headlines_are_shown(talk: Talk) -> None:
+    now = ms_from_utc(talk.clock.now())
+    OpinionBook(talk.store).add([FearGreed(now - 1, 80, "index"), Headline(now - 1, "A <b> rally", "paper")])
+    told = talk.ask("/sentiment ETHUSDT").text
+    assert "Fear &amp; greed: 80, extreme greed" in told
+    assert "• A &lt;b&gt; rally (paper)" in told
+
+
 def test_old_candles_are_said_to_be_old(talk: Talk) -> None:
     talk.clock.advance(30 * 3600)
     assert "The newest candle closed 30 hours ago." in talk.ask("/chart BTCUSDT").text
@@ -96,6 +121,7 @@ def test_old_candles_are_said_to_be_old(talk: Talk) -> None:
         ("/chart", "Usage: /chart"),
         ("/score", "Usage: /score"),
         ("/score NOPEUSDT", "no candles of NOPEUSDT"),
+        ("/predict BTCUSDT 1d", "needs 50"),
         ("/chart NOPEUSDT", "no candles of NOPEUSDT"),
         ("/chart BTCUSDT soon", "not a timeframe"),
         ("/chart BTCUSDT 15m", "no candles of BTCUSDT that make 15m bars"),
