@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Any
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
-from flask import Response, request
+from flask import Request, Response
 from flask_openapi3 import Info, OpenAPI
 
-from api import problems
+from api import gate, problems
 from api.rooms import Rooms, answer
 from api.routes import analysis, safety, signals, trades
-from modules.accounts.first_start import is_operator_token
+from modules.accounts.first_start import OPERATOR, is_operator_token
 from modules.analysis_views import AnalysisViews
+from modules.domain.people import Principal, Role
 from modules.runtime.process import run
 from modules.trading.open_symbols import OpenSymbols
 from modules.views import VERSION, Views
 from modules.wiring import Place, make_intake, serve
 
 MAX_BODY = 1_000_000
-_OPEN_PATHS = ("/api/health", "/api/openapi.json", "/api/docs", "/api/swagger")
 
 
 def create_app(rooms: Rooms) -> OpenAPI:
@@ -46,18 +45,18 @@ def create_app(rooms: Rooms) -> OpenAPI:
         app.register_api(area.routes(rooms))
 
     @app.get("/api/health", summary="Whether the core can trade")
+    @gate.needs(None)
     def health() -> tuple[Response, int]:
         state = rooms.views.health(rooms.clock.now(), trading=rooms.trading, feed=rooms.prices.feed())
         return answer(state, 503 if state["status"] == "down" else 200)
 
-    @app.before_request
-    def signed_in() -> Any:
-        if request.path.startswith(_OPEN_PATHS):
-            return None
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    def authenticate(asked: Request) -> Principal | None:
+        scheme, _, token = asked.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not is_operator_token(rooms.store, token.strip()):
-            return problems.problem(401, "not_signed_in", "A bearer token is needed: Authorization: Bearer TOKEN.")
-        return None
+            return None
+        return Principal(OPERATOR, Role.OWNER, "operator_token")
+
+    gate.install(app, authenticate)
 
     @app.after_request
     def headers(response: Response) -> Response:

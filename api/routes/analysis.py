@@ -8,7 +8,9 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.analysis import AnalysisQuery, ScoreBody, SymbolPath, WeightsBody, WinProbabilityBody
+from api.gate import needs
 from api.rooms import Rooms, answer
+from modules.accounts.permissions import Verb
 from modules.analysis_views import Weights
 from modules.domain.market import ms_from_utc
 from modules.views import iso
@@ -29,14 +31,17 @@ def _scores(blueprint: APIBlueprint, rooms: Rooms) -> None:
     views = rooms.analysis
 
     @blueprint.post("/signals/score", summary="Score a symbol: nine detectors, one figure, and every part of it")
+    @needs(Verb.READ_ANALYSIS)
     def score(body: ScoreBody) -> Answer:
         return answer(views.score(body.symbol, body.timeframe, _moment(rooms, body.at), body.weights))
 
     @blueprint.get("/config/weights", summary="The detectors' weights, normalised")
+    @needs(Verb.READ_ANALYSIS)
     def weights() -> Answer:
         return answer(_weights(views.weights()))
 
     @blueprint.post("/config/weights", summary="Set the detectors' weights for this deployment")
+    @needs(Verb.MANAGE_ANALYSIS)
     def set_weights(body: WeightsBody) -> Answer:
         return answer(_weights(views.set_weights(body.weights, _moment(rooms, None))))
 
@@ -45,16 +50,19 @@ def _structure(blueprint: APIBlueprint, rooms: Rooms) -> None:
     views = rooms.analysis
 
     @blueprint.get("/analytics/advanced-smc/<symbol>", summary="Structure: blocks, gaps, liquidity, breaks, flow")
+    @needs(Verb.READ_ANALYSIS)
     def advanced_smc(path: SymbolPath, query: AnalysisQuery) -> Answer:
         return answer(views.structure(path.symbol, query.timeframe, _moment(rooms, query.at)))
 
     @blueprint.get("/analytics/chart/<symbol>", summary="Candles and what lies on them, to be drawn")
+    @needs(Verb.READ_ANALYSIS)
     def chart(path: SymbolPath, query: AnalysisQuery) -> Answer:
         return answer(views.chart(path.symbol, query.timeframe, _moment(rooms, query.at)))
 
     @blueprint.get(
         "/analytics/opinions/<symbol>", summary="Fear & greed, headlines, prints and flows, how fresh each is"
     )
+    @needs(Verb.READ_ANALYSIS)
     def opinions(path: SymbolPath) -> Answer:
         return answer({"symbol": path.symbol, **views.opinions(_moment(rooms, None), path.symbol)})
 
@@ -63,18 +71,22 @@ def _simple(blueprint: APIBlueprint, rooms: Rooms) -> None:
     views = rooms.analysis
 
     @blueprint.get("/analytics/patterns/<symbol>", summary="Momentum, crosses and breakouts of the last candle")
+    @needs(Verb.READ_ANALYSIS)
     def patterns(path: SymbolPath, query: AnalysisQuery) -> Answer:
         return answer(views.patterns(path.symbol, query.timeframe, _moment(rooms, query.at)))
 
     @blueprint.get("/analytics/predict/<symbol>", summary="The price a day ahead, with its measured error")
+    @needs(Verb.READ_ANALYSIS)
     def predict(path: SymbolPath, query: AnalysisQuery) -> Answer:
         return answer(views.predict(path.symbol, query.timeframe, _moment(rooms, query.at)))
 
     @blueprint.get("/analytics/sentiment/<symbol>", summary="The market's mood, and others' opinions of it")
+    @needs(Verb.READ_ANALYSIS)
     def sentiment(path: SymbolPath, query: AnalysisQuery) -> Answer:
         return answer(views.sentiment(path.symbol, query.timeframe, _moment(rooms, query.at)))
 
     @blueprint.post("/analytics/win-probability", summary="How often such trades were won")
+    @needs(Verb.READ_ANALYSIS)
     def win_probability(body: WinProbabilityBody) -> Answer:
         return answer(views.win_probability(body.symbol, body.side))
 

@@ -7,7 +7,9 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.trading import KillBody, ResumeBody
+from api.gate import needs
 from api.rooms import Rooms, answer
+from modules.accounts.permissions import Verb
 from modules.trading import safety
 from modules.trading.safety import Scope, Stage
 from modules.trading.safety_state import change
@@ -20,10 +22,12 @@ def routes(rooms: Rooms) -> APIBlueprint:
     blueprint = APIBlueprint("safety", __name__, url_prefix="/api/safety", abp_tags=[Tag(name="safety")])
 
     @blueprint.get("/status", summary="What the kill switch says")
+    @needs(Verb.READ_SAFETY)
     def safety_status() -> Answer:
         return answer({"states": rooms.store["safety"].all(), "kill_file": rooms.kill_file.exists()})
 
     @blueprint.post("/killswitch", summary="Stop new entries, or close everything too")
+    @needs(Verb.STOP_ALL)
     def killswitch(body: KillBody) -> Answer:
         now, stage = rooms.clock.now(), Stage.FLATTEN if body.flatten else Stage.REDUCING
         state = change(
@@ -36,6 +40,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
         return answer({"stage": state.stage.value, "by": state.by, "reason": state.reason})
 
     @blueprint.post("/resume", summary="Trade on, from a fresh baseline of the day")
+    @needs(Verb.STOP_ALL)
     def resume(body: ResumeBody) -> Answer:
         now = rooms.clock.now()
         state = change(

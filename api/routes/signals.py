@@ -8,7 +8,9 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.trading import InboxMessage, SignalPath, SignalQuery
+from api.gate import needs
 from api.rooms import Rooms, answer
+from modules.accounts.permissions import Verb
 from modules.domain.errors import NotFound
 from modules.domain.signals import SourceMessage
 from modules.signals.intake import Taken
@@ -21,15 +23,18 @@ def routes(rooms: Rooms) -> APIBlueprint:
     blueprint = APIBlueprint("signals", __name__, url_prefix="/api", abp_tags=[Tag(name="signals")])
 
     @blueprint.post("/signals/inbox", summary="Hand in one message of a source")
+    @needs(Verb.POST_SIGNALS)
     def inbox(body: InboxMessage) -> Answer:
         return answer(_taken(rooms.intake.take(_message(rooms, body))), 202)
 
     @blueprint.get("/signals", summary="Signals, newest first")
+    @needs(Verb.READ_SIGNALS)
     def signals(query: SignalQuery) -> Answer:
         page = rooms.views.signals(query.status, source=query.source, cursor=query.cursor, limit=query.limit)
         return answer({"signals": page.rows, "next_cursor": page.next_cursor})
 
     @blueprint.get("/signals/<signal_id>", summary="One signal, how it was read and what was refused")
+    @needs(Verb.READ_SIGNALS)
     def signal(path: SignalPath) -> Answer:
         row = rooms.views.signal(path.signal_id)
         if row is None:
@@ -37,6 +42,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
         return answer({"signal": row})
 
     @blueprint.get("/sources", summary="Sources with the record that prices give them")
+    @needs(Verb.READ_SIGNALS)
     def sources() -> Answer:
         return answer({"sources": rooms.views.sources()})
 

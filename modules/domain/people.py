@@ -1,12 +1,38 @@
-"""Who trades: a trading account and its owner. Sign-in and roles belong to `accounts`."""
+"""Who asks and who trades: roles, the person behind a request, and trading accounts. Sign-in belongs to `accounts`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from modules.domain.plans import TradeSettings
+
+
+class Role(StrEnum):
+    """What somebody is here; `modules.accounts.permissions` says what each may."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    ANALYST = "analyst"
+    SUBSCRIBER = "subscriber"
+    READ_ONLY = "read_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, proven. `via` is how (`operator_token`, `access_token`, `api_key`, `telegram`, `chat`, `cli`).
+
+    `scopes` are the verbs an API key was limited to; None means all that the role may. `session_id` names the sign-in.
+    """
+
+    user_id: str
+    role: Role
+    via: str
+    scopes: frozenset[str] | None = None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
