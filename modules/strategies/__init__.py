@@ -1,0 +1,1 @@
+"""Strategies: documents of conditions, and what they decide on closed candles."""
