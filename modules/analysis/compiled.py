@@ -8,15 +8,20 @@ Where the machine code lies: under the environment variable `NUMBA_CACHE_DIR` wh
 beside the source when that folder is writable, else in the user's cache folder. When none of them is writable the
 import fails and says so.
 
-A kernel bakes in the kernels and constants it uses, also those of neighbouring files, so what is on disk counts as
-fresh only while every source file of its folder is unchanged. Kernels therefore use kernels of their own folder only.
+A kernel bakes in the kernels and constants it uses, also those of other files, so what is on disk counts as fresh only
+while every source file of its folder is unchanged, and of every folder from which a file of it imports a file that
+declares kernels, and so on. A kernel may therefore use the kernels of another folder, and constants from beside them, by an
+import at the top of its file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -42,22 +47,77 @@ class Kernel(Protocol[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
+_DECLARES = re.compile(rb"^@kernel\b", re.MULTILINE)
+_IMPORTS = re.compile(rb"^from ([\w.]+) import (\([^)]*\)|[^\n]*)|^import ([\w.]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One Python file: its fingerprint, whether it declares kernels, and the dotted names it imports."""
+
+    digest: bytes
+    declares: bool
+    imports: tuple[str, ...]
+
+
+@cache
+def _read(file: Path, _modified_ns: int, _size: int) -> _Source:
+    text = file.read_bytes()
+    names: list[str] = []
+    for package, members, module in _IMPORTS.findall(text):
+        names.append((package or module).decode())
+        names += [f"{package.decode()}.{member.decode()}" for member in re.findall(rb"\w+", members)]
+    return _Source(hashlib.sha256(text).digest(), _DECLARES.search(text) is not None, tuple(names))
+
+
+def _source(file: Path) -> _Source:
+    status = file.stat()
+    return _read(file, status.st_mtime_ns, status.st_size)
+
+
+def _import_root(folder: Path) -> Path:
+    """The folder that absolute imports of a package's files start from."""
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
+def _kernel_folders(folder: Path) -> list[Path]:
+    """`folder` and all folders whose kernels may be baked into its own, in the order of their names."""
+    root, found, waiting = _import_root(folder), {folder}, [folder]
+    while waiting:
+        for file in waiting.pop().glob("*.py"):
+            for name in _source(file).imports:
+                used = root / (name.replace(".", "/") + ".py")
+                if used.parent not in found and used.is_file() and _source(used).declares:
+                    found.add(used.parent)
+                    waiting.append(used.parent)
+    return sorted(found)
+
+
 def folder_stamp(source: Path) -> str:
-    """Fingerprint of all Python files beside `source`; it changes when any of them does."""
+    """Fingerprint of all Python files beside `source` and in the folders whose kernels they use."""
     digest = hashlib.sha256()
-    for file in sorted(source.parent.glob("*.py")):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
+    for folder in _kernel_folders(source.parent):
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.name.encode())
+            digest.update(_source(file).digest)
     return digest.hexdigest()
 
 
+@cache
+def _stamp_at_start(folder: Path) -> str:
+    """The stamp of a folder when its first kernel was declared: a process keeps the code it imported."""
+    return folder_stamp(folder / "any")
+
+
 class _WholeFolder:
-    """Cached code is fresh while no source file of its folder has changed."""
+    """Cached code is fresh while no source file of its folder, and of those it uses kernels of, has changed."""
 
     _py_file: str
 
     def get_source_stamp(self) -> str:
-        return folder_stamp(Path(self._py_file))
+        return _stamp_at_start(Path(self._py_file).parent)
 
 
 class ChosenFolder(_WholeFolder, UserProvidedCacheLocator):

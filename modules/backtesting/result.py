@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -55,11 +55,12 @@ def reason_of(code: int) -> ExitReason:
 class Result:
     """One run. Arrays are read-only.
 
-    `trades` has one record per round trip in the order they ended, `fills` one per execution in the order they happened;
+    `trades` has one record per round trip in the order they began, `fills` one per execution in the order they happened;
     their columns are those of `words.TRADE` and `words.FILL`, by name: `result.trades["pnl"]`. `times` and `equity` have one
     value per bar: its open time (ms UTC) and the account's value at its close, open positions marked at the close
     (the last one after everything was closed). A portfolio's bars are all times at which any symbol has one.
-    `bars_held` counts bars in which a position was held, `refused` entry signals that led to no trade, by reason.
+    `bars_held` counts bars in which a position was held, `refused` entry signals that led to no trade, by reason,
+    `magnified_bars` those that were decided by candles of a lower timeframe.
     """
 
     markets: tuple[Candles, ...]
@@ -74,7 +75,7 @@ class Result:
     funding: float
     turnover: float
     refused: Mapping[str, int]
-    magnified: bool = False
+    magnified_bars: int = 0
     engine_version: int = ENGINE_VERSION
 
     @property
@@ -103,6 +104,47 @@ class Result:
     def trade_documents(self) -> list[dict[str, object]]:
         """The trades as JSON documents: times in ms UTC, returns as fractions, None where there is no stop."""
         return [_document(trade, self.symbols) for trade in self.trades]
+
+
+class Records(NamedTuple):
+    """What the kernel left behind: the account, and buffers whose first rows were written."""
+
+    account: np.void
+    trades: words.Records
+    fills: words.Records
+    magnified_bars: int
+
+
+def result_of(
+    markets: tuple[Candles, ...],
+    times: Integers,
+    equity: Floats,
+    records: Records,
+    rules: TradeRules,
+    assumptions: Assumptions,
+) -> Result:
+    """The result in what the kernel left behind; the rows that were written are copied out of the buffers."""
+    account = records.account
+    trades = records.trades[: int(account["trades"])].copy()
+    fills = records.fills[: int(account["fills"])].copy()
+    for array in (equity, trades, fills):
+        array.setflags(write=False)
+    refused = {name: int(count) for name, count in zip(words.REFUSALS, account["refused"], strict=True) if count}
+    return Result(
+        markets,
+        times,
+        equity,
+        trades,
+        fills,
+        rules,
+        assumptions,
+        bars_held=int(account["bars_held"]),
+        fees=float(account["fees"]),
+        funding=float(account["funding"]),
+        turnover=float(account["turnover"]),
+        refused=refused,
+        magnified_bars=records.magnified_bars,
+    )
 
 
 def hash_of(markets: Sequence[Candles]) -> str:

@@ -7,7 +7,7 @@ indices into the candles, prices and amounts are in quote currency, percentages 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,7 @@ TERMS = np.dtype(
         ("target_kind", "i8", (MAX_LEVELS,)),
         ("target_value", "f8", (MAX_LEVELS,)),
         ("target_share", "f8", (MAX_LEVELS,)),
+        ("equal_shares", "i8"),  # targets the strategy names close equal parts
         ("trail_kind", "i8"),
         ("trail_distance", "f8"),
         ("trail_activation", "f8"),
@@ -114,6 +115,7 @@ ACCOUNT = np.dtype(
 HOLDING = np.dtype(
     [
         ("symbol", "i8"),
+        ("number", "i8"),  # row of its trade
         # the waiting entry
         ("wanted", "i8"),  # +1, -1; 0 = none
         ("wanted_bar", "i8"),
@@ -125,7 +127,6 @@ HOLDING = np.dtype(
         # the position
         ("direction", "i8"),
         ("leaving", "i8"),
-        ("played", "i8"),  # whether the position's bar was stepped since it was opened
         ("signal_bar", "i8"),
         ("entry_bar", "i8"),
         ("entry_time", "i8"),
@@ -139,10 +140,10 @@ HOLDING = np.dtype(
         ("margin", "f8"),
         ("liquidation", "f8"),
         ("profit", "f8"),  # realised, before fees and funding
+        ("opened_value", "f8"),
         ("closed_value", "f8"),
         ("fees", "f8"),
         ("funding", "f8"),
-        ("near_target", "f8"),
         ("mark", "f8"),
     ]
 )
@@ -207,3 +208,43 @@ FILL = np.dtype(
 )
 
 Records = npt.NDArray[np.void]
+
+
+class Book(NamedTuple):
+    """All that one bar of one symbol may change, and the terms it is played by."""
+
+    terms: np.void
+    account: np.void
+    holding: np.void
+    row: np.void  # the exit kernel's program of the position
+    bar: np.void
+    out: Records  # room for the exit kernel's events
+    trades: Records
+    fills: Records
+
+
+class Feed(NamedTuple):
+    """Columns a run reads, one value per bar; an optional column that is not there is empty.
+
+    `lower_*` are the candles of a lower timeframe; those of bar `t` are `lower_start[t]` up to `lower_start[t + 1]`.
+    """
+
+    time: npt.NDArray[np.int64]
+    open: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    close: npt.NDArray[np.float64]
+    volume: npt.NDArray[np.float64]
+    entry: npt.NDArray[np.int8]
+    exit_long: npt.NDArray[np.bool_]
+    exit_short: npt.NDArray[np.bool_]
+    stop: npt.NDArray[np.float64]
+    targets: npt.NDArray[np.float64]
+    atr: npt.NDArray[np.float64]
+    entry_price: npt.NDArray[np.float64]
+    funding: npt.NDArray[np.float64]
+    lower_start: npt.NDArray[np.int64]
+    lower_open: npt.NDArray[np.float64]
+    lower_high: npt.NDArray[np.float64]
+    lower_low: npt.NDArray[np.float64]
+    lower_close: npt.NDArray[np.float64]
