@@ -8,6 +8,7 @@ Peers are imported inside the functions: they take seconds.
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from modules.strategies.decisions import Decisions, SizeMode, TradeRules
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "../shared/data/ohlcv"
 STOP, TAKE, FEE = 0.05, 0.10, 0.001
+WHOLE = Decimal(1)
 RULES = TradeRules(size_mode=SizeMode.EQUITY_PERCENT, size_value=100.0, stop_pct=100 * STOP, take_profit_pct=100 * TAKE)
 NAMES = ("timestamp", "open", "high", "low", "close", "volume")
 
