@@ -148,23 +148,35 @@ def _own_locators() -> Iterator[None]:
 @overload
 def kernel(function: Callable[P, R]) -> Kernel[P, R]: ...
 @overload
-def kernel(*, parallel: bool = ..., inline: bool = ...) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
+def kernel(
+    *, parallel: bool = ..., inline: bool = ..., borrows: bool = ...
+) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 
 
-def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False) -> Any:
+def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False, borrows: bool = False) -> Any:
     """Declare a function as a kernel: `@kernel`, or `@kernel(parallel=True)` for one that uses `prange`.
 
-    `inline=True` is for a small step inside a hot loop: its code is copied into each caller.
+    `inline=True` is for a small step inside a hot loop: its code is copied into each caller. `borrows=True` is for one that
+    gets many arrays and makes none: it leaves their reference counts alone, which its caller must hold for it.
 
     The arithmetic stays that of IEEE doubles in the order written (no fast-math), so compiled and plain results are
     equal bit for bit. A kernel must not divide by zero: plain Python would raise where machine code gives infinity.
     """
 
+    options: dict[str, Any] = {
+        "cache": True,
+        "parallel": parallel,
+        "fastmath": False,
+        "error_model": "numpy",
+        "nogil": True,
+        "forceinline": inline,
+    }
+    if borrows:
+        options["_nrt"] = False  # numba's own switch for code that neither makes nor keeps arrays
+
     def compiled(plain: Callable[P, R]) -> Kernel[P, R]:
         with _own_locators():
-            made = numba.njit(
-                cache=True, parallel=parallel, fastmath=False, error_model="numpy", nogil=True, forceinline=inline
-            )(plain)
+            made = numba.njit(**options)(plain)
         return cast("Kernel[P, R]", made)
 
     return compiled if function is None else compiled(function)

@@ -24,7 +24,7 @@ from modules.trading import exit_program as codes
 from modules.trading.exits import step, stop_fill, target_fill
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def read_bar(bar: np.void, feed: words.Feed, place: int, index: int) -> None:
     """Fill `bar` from row `place` of the columns; `index` is its number within its own symbol."""
     bar["index"] = index
@@ -39,7 +39,7 @@ def read_bar(bar: np.void, feed: words.Feed, place: int, index: int) -> None:
     bar["funding"] = feed.funding[place] if feed.funding.shape[0] > 0 else 0.0
 
 
-@kernel
+@kernel(borrows=True)
 def enter(book: words.Book, raw: float, maker: int, first_bar: int) -> None:
     """Carry out the waiting entry; a refusal is counted by its reason."""
     account, holding = book.account, book.holding
@@ -52,7 +52,7 @@ def enter(book: words.Book, raw: float, maker: int, first_bar: int) -> None:
     holding["wanted"] = 0
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def leave_at_open(book: words.Book) -> None:
     """Points 1 and 2 of the order."""
     if book.holding["direction"] == 0:
@@ -63,7 +63,7 @@ def leave_at_open(book: words.Book) -> None:
         close_all(book, book.bar["open"], words.SIGNAL, words.BY_SIGNAL)
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def enter_at_open(book: words.Book) -> None:
     """Point 3 of the order."""
     holding = book.holding
@@ -71,7 +71,7 @@ def enter_at_open(book: words.Book) -> None:
         enter(book, book.bar["open"], 0, codes.OWN_PRICE)
 
 
-@kernel
+@kernel(borrows=True)
 def _enter_inside(book: words.Book, open_: float, high: float, low: float, arriving: bool) -> None:
     """A waiting entry whose price is reached. What crosses the market on arrival takes liquidity, what rested makes it."""
     holding = book.holding
@@ -88,7 +88,7 @@ def _enter_inside(book: words.Book, open_: float, high: float, low: float, arriv
         enter(book, raw, maker, codes.OWN_PRICE if at_open else codes.ENTERED_INSIDE)
 
 
-@kernel
+@kernel(borrows=True)
 def _opens_beyond(book: words.Book, open_: float) -> bool:
     """Whether the open alone already decides: at or beyond the stop, the liquidation price or a target."""
     holding, row = book.holding, book.row
@@ -103,7 +103,7 @@ def _opens_beyond(book: words.Book, open_: float) -> bool:
     return False
 
 
-@kernel
+@kernel(borrows=True)
 def _take_rungs(book: words.Book, open_: float, high: float, low: float) -> None:
     """Every rung the candle reaches before the stop or the liquidation price; afterwards targets count by the close alone."""
     holding, row = book.holding, book.row
@@ -124,7 +124,7 @@ def _take_rungs(book: words.Book, open_: float, high: float, low: float) -> None
         row["entry_bar"] = codes.ENTERED_INSIDE
 
 
-@kernel
+@kernel(borrows=True)
 def _liquidated(book: words.Book, open_: float, high: float, low: float) -> bool:
     """Whether the candle takes the position over: it opens beyond the price, or reaches it with no stop on the way."""
     holding, row = book.holding, book.row
@@ -141,7 +141,7 @@ def _liquidated(book: words.Book, open_: float, high: float, low: float) -> bool
     return True
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _carry_out(book: words.Book, count: int) -> None:
     """Turn the exit kernel's events into fills."""
     holding, row, out = book.holding, book.row, book.out
@@ -163,7 +163,7 @@ def _carry_out(book: words.Book, count: int) -> None:
             close_all(book, price, words.TIME, codes.BY_TIME)
 
 
-@kernel
+@kernel(borrows=True)
 def inside(book: words.Book, prices: tuple[float, float, float, float], first: bool, last: bool) -> None:
     """Point 4 of the order for one candle: the bar itself, or one of those it is made of.
 
@@ -186,7 +186,7 @@ def inside(book: words.Book, prices: tuple[float, float, float, float], first: b
     _carry_out(book, step(book.row, open_, high, low, close, clock, book.out))
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def through_bar(book: words.Book, feed: words.Feed, place: int) -> None:
     """Point 4 of the order: the whole bar, or the candles of a lower timeframe where they are there."""
     bar = book.bar
@@ -201,7 +201,7 @@ def through_bar(book: words.Book, feed: words.Feed, place: int) -> None:
     book.holding["mark"] = bar["close"]
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _wish(book: words.Book, feed: words.Feed, place: int) -> None:
     """Note the entry signalled at the close of this bar."""
     holding = book.holding
@@ -219,7 +219,7 @@ def _wish(book: words.Book, feed: words.Feed, place: int) -> None:
         holding["wanted_levels"] = index + 1
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def decide(book: words.Book, feed: words.Feed, place: int) -> None:
     """Point 5 of the order: exit and entry signals of this bar, for the next open."""
     terms, account, holding = book.terms, book.account, book.holding
@@ -238,7 +238,7 @@ def decide(book: words.Book, feed: words.Feed, place: int) -> None:
         _wish(book, feed, place)
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def profit_of(holding: np.void, price: float) -> float:
     """Unrealised profit of a position at `price`, before fees; 0 for none."""
     return float(holding["direction"] * holding["quantity"] * (price - holding["average"]))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from modules.analysis.candles import Candles, Floats
-from modules.analysis.compiled import borrowed, kernel
+from modules.analysis.compiled import kernel
 from modules.backtesting import words
 from modules.backtesting.assumptions import Assumptions
-from modules.backtesting.loop import lent, play
+from modules.backtesting.loop import play
 from modules.backtesting.result import Records, Result, result_of
 from modules.backtesting.terms import FundingRates, feed_of, terms_of
 from modules.strategies.decisions import Decisions, TradeRules
@@ -21,7 +21,7 @@ from modules.trading import exit_program as codes
 _FIRST_ROOM = 1 << 16
 
 
-@kernel
+@kernel(borrows=True)
 def play_one(
     feed: words.Feed,
     terms: words.Records,
@@ -34,17 +34,8 @@ def play_one(
     """Play one symbol. `terms` and the arrays of `state` (account, holding, program, bar, events) hold one record each."""
     accounts, holdings, rows, bars, out = state
     accounts[0]["cash"] = terms[0]["capital"]
-    book = words.Book(
-        borrowed(terms)[0],
-        borrowed(accounts)[0],
-        borrowed(holdings)[0],
-        borrowed(rows)[0],
-        borrowed(bars)[0],
-        borrowed(out),
-        borrowed(trades),
-        borrowed(fills),
-    )
-    play(book, lent(feed), borrowed(equity), quiet)
+    book = words.Book(terms[0], accounts[0], holdings[0], rows[0], bars[0], out, trades, fills)
+    play(book, feed, equity, quiet)
 
 
 def run(

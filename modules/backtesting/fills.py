@@ -12,7 +12,7 @@ from modules.backtesting import words
 from modules.trading.fill_model import slippage_amount, worse_price
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def taken_price(terms: np.void, action: int, price: float, quantity: float, bar: np.void) -> float:
     """Price of an order that takes liquidity (+1 buy, -1 sell): half the spread and the slippage worse than `price`."""
     base = price + action * price * terms["half_spread"]
@@ -21,7 +21,7 @@ def taken_price(terms: np.void, action: int, price: float, quantity: float, bar:
     return float(worse_price(action, base, amount, terms["tick_numerator"], terms["tick_denominator"]))
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def on_tick(terms: np.void, price: float) -> float:
     """The nearest tick, as the exit kernel rounds a moved stop."""
     denominator = terms["tick_denominator"]
@@ -32,7 +32,7 @@ def on_tick(terms: np.void, price: float) -> float:
     return float(max(ticks, 1.0) * numerator / denominator)
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def whole_lots(terms: np.void, quantity: float) -> float:
     """Down to whole lots; dust of the float does not cost a lot."""
     denominator = terms["lot_denominator"]
@@ -43,7 +43,7 @@ def whole_lots(terms: np.void, quantity: float) -> float:
     return float(np.floor(lots + 1e-9 + abs(lots) * 1e-15) * numerator / denominator)
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def liquidation_of(terms: np.void, direction: int, average: float) -> float:
     """Price at which the position is taken over, 0 for one that can't be: a long that was paid in full.
 
@@ -55,7 +55,7 @@ def liquidation_of(terms: np.void, direction: int, average: float) -> float:
     return float(max(average * (1.0 - direction * (1.0 / leverage - terms["maintenance"])), 0.0))
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def pay(book: words.Book, action: int, kind: int, level: int, price: float, quantity: float, maker: int) -> float:
     """Book one fill (+1 bought, -1 sold) to the account and tell of it; returns its fee.
 

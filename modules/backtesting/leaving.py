@@ -10,7 +10,7 @@ from modules.backtesting.fills import liquidation_of, pay, taken_price, whole_lo
 from modules.backtesting.opening import affordable
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def note_price(row: np.void, price: float) -> None:
     """The best and the worst price include every price the trade was left at."""
     direction = row["direction"]
@@ -18,7 +18,7 @@ def note_price(row: np.void, price: float) -> None:
     row["worst"] = direction * min(direction * row["worst"], direction * price)
 
 
-@kernel
+@kernel(borrows=True)
 def _tell(book: words.Book, reason: int) -> None:
     """Write the record of a trade that is over."""
     holding, row, bar = book.holding, book.row, book.bar
@@ -52,7 +52,7 @@ def _tell(book: words.Book, reason: int) -> None:
     told["reason"] = reason
 
 
-@kernel
+@kernel(borrows=True)
 def reduce(book: words.Book, kind: int, level: int, price: float, quantity: float, reason: int) -> None:
     """Close `quantity` at `price`, which is final; when nothing is left the trade is told with `reason`.
 
@@ -82,7 +82,7 @@ def reduce(book: words.Book, kind: int, level: int, price: float, quantity: floa
             account["margin"] = 0.0
 
 
-@kernel
+@kernel(borrows=True)
 def close_all(book: words.Book, raw: float, kind: int, reason: int) -> None:
     """Close what is left at market: `raw` worsened by spread and slippage."""
     holding = book.holding
@@ -91,7 +91,7 @@ def close_all(book: words.Book, raw: float, kind: int, reason: int) -> None:
     reduce(book, kind, 0, price, holding["quantity"], reason)
 
 
-@kernel
+@kernel(borrows=True)
 def liquidate(book: words.Book) -> None:
     """The margin is gone: settled at the bankruptcy price (`fill_model.bankruptcy_price`)."""
     holding = book.holding
@@ -100,7 +100,7 @@ def liquidate(book: words.Book) -> None:
     reduce(book, words.LIQUIDATION, 0, price, holding["quantity"], words.BY_LIQUIDATION)
 
 
-@kernel
+@kernel(borrows=True)
 def add_rung(book: words.Book, raw: float) -> None:
     """One rung of the DCA ladder: a market order of a multiple of the first quantity, cut to the free money.
 
@@ -134,7 +134,7 @@ def add_rung(book: words.Book, raw: float) -> None:
     row["remaining"] = held / holding["bought"]
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def pay_funding(book: words.Book) -> None:
     """What a position held into this bar pays for the funding times since the bar before, at this bar's open."""
     holding, bar = book.holding, book.bar

@@ -10,40 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from modules.analysis.candles import Floats
-from modules.analysis.compiled import borrowed, kernel
+from modules.analysis.compiled import kernel
 from modules.backtesting import words
 from modules.backtesting.bar import decide, enter_at_open, leave_at_open, profit_of, read_bar, through_bar
 from modules.backtesting.leaving import close_all
 from modules.trading import exit_program as codes
 
 
-@kernel(inline=True)
-def lent(feed: words.Feed) -> words.Feed:
-    """The same columns without their reference counts, for the kernels inside (see `compiled.borrowed`)."""
-    return words.Feed(
-        borrowed(feed.time),
-        borrowed(feed.open),
-        borrowed(feed.high),
-        borrowed(feed.low),
-        borrowed(feed.close),
-        borrowed(feed.volume),
-        borrowed(feed.entry),
-        borrowed(feed.exit_long),
-        borrowed(feed.exit_short),
-        borrowed(feed.stop),
-        borrowed(feed.targets),
-        borrowed(feed.atr),
-        borrowed(feed.entry_price),
-        borrowed(feed.funding),
-        borrowed(feed.lower_start),
-        borrowed(feed.lower_open),
-        borrowed(feed.lower_high),
-        borrowed(feed.lower_low),
-        borrowed(feed.lower_close),
-    )
-
-
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _bounds(book: words.Book) -> tuple[float, float]:
     """(below, above): a bar whose low is above the first and whose high is below the second changes nothing."""
     holding, row = book.holding, book.row
@@ -67,7 +41,7 @@ def _bounds(book: words.Book) -> tuple[float, float]:
     return -ahead, -against
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _quiet_stretch(book: words.Book, feed: words.Feed, equity: Floats, start: int, end: int) -> int:
     """Mark the bars from `start` in which the position just lies there; returns the first that must be played.
 
@@ -98,7 +72,7 @@ def _quiet_stretch(book: words.Book, feed: words.Feed, equity: Floats, start: in
     return at
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _idle_stretch(feed: words.Feed, equity: Floats, start: int, end: int, cash: float) -> int:
     """Mark the bars from `start` on up to the first with an entry signal; returns the bar after it, or `end`."""
     entry, at = feed.entry, start
@@ -110,7 +84,7 @@ def _idle_stretch(feed: words.Feed, equity: Floats, start: int, end: int, cash: 
     return at
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _play_bar(book: words.Book, feed: words.Feed, at: int) -> None:
     """One bar by the order of `bar`, without its decisions."""
     account, holding = book.account, book.holding
@@ -125,7 +99,7 @@ def _play_bar(book: words.Book, feed: words.Feed, at: int) -> None:
         account["bars_held"] += 1
 
 
-@kernel(inline=True)
+@kernel(inline=True, borrows=True)
 def _stretch(book: words.Book, feed: words.Feed, equity: Floats, start: int, end: int) -> int:
     """Walk through bars from `start` in which nothing happens but decisions; returns the first that must be played."""
     holding, at = book.holding, start
@@ -140,7 +114,7 @@ def _stretch(book: words.Book, feed: words.Feed, equity: Floats, start: int, end
     return at
 
 
-@kernel
+@kernel(borrows=True)
 def play(book: words.Book, feed: words.Feed, equity: Floats, quiet: bool) -> None:
     """Play all bars; what is open at the end is closed at the last close. `equity` gets one value per bar."""
     account, holding, last = book.account, book.holding, feed.open.shape[0] - 1

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from modules.analysis.candles import Floats
-from modules.analysis.compiled import borrowed, kernel
+from modules.analysis.compiled import kernel
 from modules.backtesting import words
 from modules.backtesting.result import Result
 
@@ -38,21 +38,23 @@ SUMMARY = np.dtype(
 )
 
 
-@kernel
+@kernel(borrows=True)
 def _from_equity(equity: Floats, capital: float, bars_a_year: float, told: np.void) -> None:
     count = equity.shape[0]
-    total, squares, below, before, peak, deepest = 0.0, 0.0, 0.0, capital, capital, 0.0
+    total, squares, below, before, peak, deepest, floor = 0.0, 0.0, 0.0, capital, capital, 0.0, capital
     for at in range(count):
         now = equity[at]
         if now == before:
             continue
         change = now / before - 1.0 if before > 0.0 else 0.0
         total += change
+        down = min(change, 0.0)
         squares += change * change
-        if change < 0.0:
-            below += change * change
+        below += down * down
         peak = max(peak, now)
-        deepest = min(deepest, now / peak - 1.0)
+        if now <= floor or now == peak:  # spares a division where the depth can't be a new one
+            deepest = min(deepest, now / peak - 1.0)
+            floor = peak * (1.0 + deepest) * (1.0 + 1e-12)
         before = now
     final = before
     mean = total / count if count > 0 else 0.0
@@ -69,7 +71,7 @@ def _from_equity(equity: Floats, capital: float, bars_a_year: float, told: np.vo
         told["cagr"] = (final / capital) ** (1.0 / years) - 1.0 if final > 0.0 else -1.0
 
 
-@kernel
+@kernel(borrows=True)
 def _from_trades(trades: words.Records, count: int, told: np.void) -> None:
     won, lost, wins = 0.0, 0.0, 0
     for number in range(count):
@@ -89,7 +91,7 @@ def _from_trades(trades: words.Records, count: int, told: np.void) -> None:
         told["profit_factor"] = np.inf
 
 
-@kernel
+@kernel(borrows=True)
 def summarise(
     equity: Floats, trades: words.Records, account: np.void, money: tuple[float, float], told: np.void
 ) -> None:
@@ -103,11 +105,11 @@ def summarise(
     told["turnover"] = account["turnover"]
 
 
-@kernel
+@kernel(borrows=True)
 def _summarise_one(
     equity: Floats, trades: words.Records, accounts: words.Records, money: tuple[float, float], told: words.Records
 ) -> None:
-    summarise(borrowed(equity), borrowed(trades), accounts[0], money, told[0])
+    summarise(equity, trades, accounts[0], money, told[0])
 
 
 def bars_a_year(timeframe_ms: int) -> float:

@@ -10,7 +10,7 @@ from modules.backtesting.fills import liquidation_of, on_tick, pay, taken_price,
 from modules.trading import exit_program as codes
 
 
-@kernel
+@kernel(borrows=True)
 def stop_at(terms: np.void, holding: np.void, entry: float) -> float:
     """Where the first stop of a trade entered at `entry` lies; 0 where it has none, NaN where its ATR is not known."""
     direction = holding["wanted"]
@@ -25,7 +25,7 @@ def stop_at(terms: np.void, holding: np.void, entry: float) -> float:
     return 0.0
 
 
-@kernel
+@kernel(borrows=True)
 def target_at(terms: np.void, holding: np.void, entry: float, stop: float, index: int) -> float:
     """Price of target `index` (from 0); 0 where what it is measured by is missing."""
     direction, value = holding["wanted"], terms["target_value"][index]
@@ -41,7 +41,7 @@ def target_at(terms: np.void, holding: np.void, entry: float, stop: float, index
     return on_tick(terms, entry + value * (entry - stop))
 
 
-@kernel
+@kernel(borrows=True)
 def loss_per_unit(terms: np.void, holding: np.void, price: float, stop: float) -> float:
     """Quote currency one unit loses at its stop, taker fees both ways included; 0 where there is no such stop."""
     direction, out = holding["wanted"], stop
@@ -55,7 +55,7 @@ def loss_per_unit(terms: np.void, holding: np.void, price: float, stop: float) -
     return float(abs(price - out) + terms["taker_fee"] * (price + out))
 
 
-@kernel
+@kernel(borrows=True)
 def affordable(book: words.Book, price: float, maker: int) -> float:
     """The largest quantity whose margin and fee the free money covers. Losses of open positions bind money, gains free none."""
     terms, account = book.terms, book.account
@@ -66,7 +66,7 @@ def affordable(book: words.Book, price: float, maker: int) -> float:
     return float(free / (price * (1.0 / terms["leverage"] + max(fee, 0.0))))
 
 
-@kernel
+@kernel(borrows=True)
 def wanted_quantity(book: words.Book, price: float, stop: float) -> float:
     """The size the rules ask for before the money at hand limits it; negative: which refusal it is."""
     terms, mode = book.terms, book.terms["size_mode"]
@@ -81,7 +81,7 @@ def wanted_quantity(book: words.Book, price: float, stop: float) -> float:
     return float(max(equity, 0.0) * terms["size_value"] / loss)
 
 
-@kernel
+@kernel(borrows=True)
 def _levels_fit(book: words.Book, price: float, stop: float) -> int:
     """Write stop and targets of an entry at `price` into the program; the refusal where one lies on the wrong side, or -1."""
     terms, holding, row = book.terms, book.holding, book.row
@@ -108,7 +108,7 @@ def _levels_fit(book: words.Book, price: float, stop: float) -> int:
     return -1
 
 
-@kernel
+@kernel(borrows=True)
 def _take_position(book: words.Book, price: float, quantity: float, maker: int) -> None:
     """Book the first fill of a position whose stop and targets are written."""
     terms, account, holding, bar = book.terms, book.account, book.holding, book.bar
@@ -135,7 +135,7 @@ def _take_position(book: words.Book, price: float, quantity: float, maker: int) 
     pay(book, direction, words.ENTRY, 0, price, quantity, maker)
 
 
-@kernel
+@kernel(borrows=True)
 def _start_program(book: words.Book, price: float, first_bar: int) -> None:
     """Set the rest of the exit program; its times are numbers of bars, so that holes in the candles don't count."""
     terms, row, bar = book.terms, book.row, book.bar
@@ -160,7 +160,7 @@ def _start_program(book: words.Book, price: float, first_bar: int) -> None:
     row["tick_denominator"] = terms["tick_denominator"]
 
 
-@kernel
+@kernel(borrows=True)
 def open_position(book: words.Book, raw: float, maker: int, first_bar: int) -> int:
     """Enter at `raw` (before spread and slippage, which a maker doesn't pay); the refusal, or -1 for a position opened.
 

@@ -15,12 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from modules.analysis.candles import Candles, Floats, Integers
-from modules.analysis.compiled import borrowed, kernel
+from modules.analysis.compiled import kernel
 from modules.backtesting import words
 from modules.backtesting.assumptions import Assumptions
 from modules.backtesting.bar import decide, enter_at_open, leave_at_open, profit_of, read_bar, through_bar
 from modules.backtesting.leaving import close_all
-from modules.backtesting.loop import lent
 from modules.backtesting.result import Records, Result, result_of
 from modules.backtesting.terms import FundingRates, feed_of, terms_of
 from modules.strategies.decisions import Decisions, TradeRules
@@ -53,7 +52,7 @@ class Market:
 Desks = tuple[words.Records, words.Records, words.Records, words.Records, words.Records, words.Records, words.Records]
 
 
-@kernel
+@kernel(borrows=True)
 def _open_profit(holdings: words.Records) -> float:
     profit = 0.0
     for symbol in range(holdings.shape[0]):
@@ -62,7 +61,7 @@ def _open_profit(holdings: words.Records) -> float:
     return profit
 
 
-@kernel
+@kernel(borrows=True)
 def _step(step: int, account: np.void, columns: words.Feed, desks: Desks, at: Integers, starts: Integers) -> None:
     """One step of every symbol that has a bar now: those with a row in `at` (the others have -1)."""
     terms, holdings, rows, bars, out, trades, fills = desks
@@ -89,7 +88,7 @@ def play_together(
     feed: words.Feed, starts: Integers, times: Integers, accounts: words.Records, desks: Desks, equity: Floats
 ) -> None:
     """Play all symbols; rows `starts[s]` to `starts[s + 1]` of the columns are symbol `s`. `times` are all their open times."""
-    account, columns, count = borrowed(accounts)[0], lent(feed), starts.shape[0] - 1
+    account, columns, count = accounts[0], feed, starts.shape[0] - 1
     following, at = starts[:-1].copy(), np.empty(count, np.int64)
     for moment in range(times.shape[0]):
         held, trades = account["held"] > 0, account["trades"]

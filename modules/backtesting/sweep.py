@@ -15,10 +15,10 @@ from itertools import islice
 import numpy as np
 
 from modules.analysis.candles import Candles, Floats
-from modules.analysis.compiled import borrowed, kernel
+from modules.analysis.compiled import kernel
 from modules.backtesting import words
 from modules.backtesting.assumptions import Assumptions
-from modules.backtesting.loop import lent, play
+from modules.backtesting.loop import play
 from modules.backtesting.metrics import SUMMARY, bars_a_year, summarise
 from modules.backtesting.terms import FundingRates, feed_of, terms_of
 from modules.strategies.decisions import Decisions, TradeRules
@@ -28,21 +28,21 @@ from modules.trading import exit_program as codes
 Desk = tuple[words.Records, words.Records, words.Records, words.Records, words.Records, words.Records, Floats]
 
 
-@kernel
+@kernel(borrows=True)
 def play_sets(
     feed: words.Feed, terms: words.Records, accounts: words.Records, desk: Desk, year: float, told: words.Records
 ) -> None:
     """Play every set of `terms` with a blank record of `accounts` each, and leave its figures in `told`."""
-    columns, holding, row, bar = lent(feed), borrowed(desk[0])[0], borrowed(desk[1])[0], borrowed(desk[2])[0]
-    out, trades, fills, equity = borrowed(desk[3]), borrowed(desk[4]), borrowed(desk[5]), borrowed(desk[6])
+    holdings, rows, bars, out, trades, fills, equity = desk
+    holding = holdings[0]
     for number in range(terms.shape[0]):
-        term, account = borrowed(terms)[number], borrowed(accounts)[number]
+        term, account = terms[number], accounts[number]
         account["cash"] = term["capital"]
         holding["direction"] = 0
         holding["wanted"] = 0
         holding["leaving"] = 0
-        play(words.Book(term, account, holding, row, bar, out, trades, fills), columns, equity, True)
-        summarise(equity, trades, account, (term["capital"], year), borrowed(told)[number])
+        play(words.Book(term, account, holding, rows[0], bars[0], out, trades, fills), feed, equity, True)
+        summarise(equity, trades, account, (term["capital"], year), told[number])
 
 
 class _Desks:

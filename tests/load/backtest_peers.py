@@ -132,13 +132,15 @@ def vectorbt_portfolio(candles: Candles, entries: Any, exits: Any, cash: float, 
     import vectorbt
 
     shifted = [np.concatenate((np.zeros((1, *column.shape[1:]), bool), column[:-1])) for column in (entries, exits)]
+    columns = (candles.open, candles.high, candles.low, candles.close)
+    opened, high, low, close = columns if entries.ndim == 1 else (column[:, None] for column in columns)
     return vectorbt.Portfolio.from_signals(
-        candles.close,
+        close,
         *shifted,
-        price=candles.open if entries.ndim == 1 else candles.open[:, None],
-        open=candles.open,
-        high=candles.high,
-        low=candles.low,
+        price=opened,
+        open=opened,
+        high=high,
+        low=low,
         sl_stop=STOP,
         tp_stop=TAKE,
         stop_entry_price="fillprice",
