@@ -130,8 +130,13 @@ class Place:
         prices: QuoteClient | None = None,
         idle_seconds: float = 0.25,
         doorbell: bool = True,
+        acknowledge: bool = True,
     ) -> None:
-        """Runs `worker`; the doorbell (where it reads the journal) wakes it, and every quote of `prices` goes to `quotes`."""
+        """Runs `worker`; the doorbell (where it reads the journal) wakes it, and every quote of `prices` goes to `quotes`.
+
+        A worker that keeps what a quote changed in memory for a while says itself when it is stored: `acknowledge=False`
+        and `prices.acknowledge()` after storing.
+        """
         bell = self.core.store.doorbell.listen(self.name) if doorbell else None
         tasks = [asyncio.create_task(_ring(bell, worker.wake))] if bell is not None else []
         try:
@@ -141,7 +146,7 @@ class Place:
                 live(worker, self.core.clock, self.heartbeat, stopping=stopping, idle_seconds=idle_seconds)
             )
             if prices is not None and quotes is not None:
-                tasks.append(asyncio.create_task(_pump(prices, quotes, worker.wake)))
+                tasks.append(asyncio.create_task(_pump(prices, quotes, worker.wake, acknowledge=acknowledge)))
             await running
         finally:
             for task in tasks:
@@ -171,11 +176,11 @@ async def _ring(bell: Bell, wake: asyncio.Event) -> None:
             wake.set()
 
 
-async def _pump(prices: QuoteClient, take: Callable[[Quote], None], wake: asyncio.Event) -> None:
+async def _pump(prices: QuoteClient, take: Callable[[Quote], None], wake: asyncio.Event, *, acknowledge: bool) -> None:
     """Every quote to the worker. A quote that fails is logged and the next one taken: prices never stop for one error."""
     logger = log("prices.pump")
     with suppress(asyncio.CancelledError):
-        async for quote in prices.quotes():
+        async for quote in prices.quotes(acknowledge=acknowledge):
             try:
                 take(quote)
             except Exception as error:

@@ -43,7 +43,8 @@ class AdvancedOrdersMonitor:
     async def turn(self, now: datetime) -> bool:
         """Learns of positions, fills and new orders; asks for the prices it needs."""
         more = self._monitor.sync(now) + self._waiting.sync(now)
-        self._monitor.flush(now)
+        if self._monitor.flush(now):
+            self._prices.acknowledge()
         self._prices.want(self._waiting.symbols() | set(self._monitor.symbols()))
         return more > 0
 
@@ -61,7 +62,7 @@ async def main(stopping: asyncio.Event) -> None:
     async with serve("orders") as place:
         prices = place.quote_client()
         worker = AdvancedOrdersMonitor(place.core, prices)
-        await place.live(worker, stopping, quotes=worker.quote, prices=prices)
+        await place.live(worker, stopping, quotes=worker.quote, prices=prices, acknowledge=False)
 
 
 if __name__ == "__main__":

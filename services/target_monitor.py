@@ -50,7 +50,8 @@ class TargetMonitor:
     async def turn(self, now: datetime) -> bool:
         """Learns of signals, fills and updates; asks for the prices it needs."""
         more = self._tracker.sync(now) + self._monitor.sync(now) + self._tracker.expire(now)
-        self._monitor.flush(now)
+        if self._monitor.flush(now):
+            self._prices.acknowledge()
         signals = self._tracker.symbols()
         symbols = signals | set(self._monitor.symbols())
         references = {
@@ -76,7 +77,7 @@ async def main(stopping: asyncio.Event) -> None:
     async with serve("targets") as place:
         prices = place.quote_client()
         worker = TargetMonitor(place.core, prices)
-        await place.live(worker, stopping, quotes=worker.quote, prices=prices)
+        await place.live(worker, stopping, quotes=worker.quote, prices=prices, acknowledge=False)
 
 
 if __name__ == "__main__":

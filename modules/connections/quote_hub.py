@@ -3,7 +3,8 @@
 Frames are JSON lines. A client says which symbols it wants; the server tells the source the union of all. A client that
 reads slowly, or is away for a moment, gets merged quotes: never fewer highs, lows or volume, only fewer messages. A new
 client gets the present price of each symbol at once, standing for no trade. Killing either side harms nothing: clients
-reconnect for ever and say what they want again.
+reconnect for ever and say what they want again. A client with a name of its own acknowledges what it has dealt with; what
+it has not when it dies, and what comes until it is back, is told to its successor.
 
 Quotes are not facts: nothing here is durable, and nothing that must not be lost may travel this way.
 """
@@ -14,16 +15,18 @@ import asyncio
 import contextlib
 import socket
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
 
-from modules.connections.feeds.conflation import join_quotes, snapshot
+from modules.connections.feeds.conflation import join_quotes, snapshot, told_late
 from modules.connections.feeds.hub_client import QuoteClient
-from modules.connections.feeds.hub_frames import LONGEST_FRAME, FeedStatus, encode_quote, encode_status
+from modules.connections.feeds.hub_frames import LONGEST_FRAME, FeedStatus, encode_batch, encode_quote, encode_status
 from modules.domain.errors import InvalidInput, Misconfigured
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.money import decimal_from
@@ -33,32 +36,91 @@ _log = structlog.get_logger(__name__)
 #: A unix socket's address must fit its C structure.
 _LONGEST_PATH = 100
 _MOST_SYMBOLS = 5_000
+#: Batches kept apart for a client that acknowledges; the newest are merged beyond it.
+_MOST_UNHEARD = 64
 
 
 __all__ = ["FeedStatus", "HubServer", "QuoteClient"]
 
 
 class _Listener:
-    """What one client wants and what is waiting for it; outlives its connection for a while."""
+    """What one client wants, what is waiting for it and what it was told but did not acknowledge; outlives its connection
+    for a while."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.wanted: frozenset[str] = frozenset()
         self.references: dict[str, Decimal] = {}
         self.waiting: dict[str, Quote] = {}
+        self.acknowledges = False
         self.connection: _ServerConnection | None = None
         self.left_at = 0.0
+        self._batch = 0
+        self._unheard: list[_Batch] = []
+        self._stood: dict[str, Decimal] = {}
 
     def put(self, quote: Quote) -> None:
         """Queue a quote, merged with what is waiting of that symbol."""
-        earlier = self.waiting.get(quote.symbol)
-        self.waiting[quote.symbol] = quote if earlier is None else join_quotes(earlier, quote)
+        if self.connection is None:
+            quote = told_late(quote, self._stood.get(quote.symbol))
+        _merge(self.waiting, quote)
 
     def flush(self) -> None:
         """Send what waits, unless the client is slow; then it goes on merging."""
         if self.waiting and self.connection is not None and self.connection.ready:
             waiting, self.waiting = self.waiting, {}
-            self.connection.send(b"".join([encode_quote(quote) for quote in waiting.values()]))
+            self._batch += 1
+            if self.acknowledges:
+                self._keep(waiting)
+            self._send(self._batch, waiting.values())
+
+    def leave(self, at: float) -> None:
+        """The connection is gone; what waits will be told late."""
+        self.connection, self.left_at = None, at
+        self.waiting = {symbol: told_late(quote, self._stood.get(symbol)) for symbol, quote in self.waiting.items()}
+
+    def heard(self, batch: int) -> None:
+        """The client has dealt with every batch up to this one."""
+        self._batch = max(self._batch, batch)
+        self._unheard = [each for each in self._unheard if each.number > batch]
+
+    def tell_again(self) -> None:
+        """What was sent and not acknowledged, batch by batch, to the client that came back."""
+        for batch in self._unheard:
+            late = [told_late(quote, batch.stood[symbol]) for symbol, quote in batch.quotes.items()]
+            self._send(batch.number, [quote for quote in late if quote.symbol in self.wanted])
+
+    def _send(self, number: int, quotes: Iterable[Quote]) -> None:
+        assert self.connection is not None
+        frames = [encode_quote(quote) for quote in quotes]
+        if self.acknowledges:
+            frames.append(encode_batch(number))
+        self.connection.send(b"".join(frames))
+
+    def _keep(self, quotes: dict[str, Quote]) -> None:
+        stood = {symbol: self._stood.get(symbol) for symbol in quotes}
+        self._stood.update((symbol, quote.last) for symbol, quote in quotes.items())
+        if len(self._unheard) < _MOST_UNHEARD:
+            self._unheard.append(_Batch(self._batch, quotes, stood))
+            return
+        newest = self._unheard[-1]
+        for quote in quotes.values():
+            _merge(newest.quotes, quote)
+        self._unheard[-1] = _Batch(self._batch, newest.quotes, {**stood, **newest.stood})
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Quotes sent together, and the price that stood for each symbol before."""
+
+    number: int
+    quotes: dict[str, Quote]
+    stood: dict[str, Decimal | None]
+
+
+def _merge(into: dict[str, Quote], quote: Quote) -> None:
+    earlier = into.get(quote.symbol)
+    into[quote.symbol] = quote if earlier is None else join_quotes(earlier, quote)
 
 
 class _ServerConnection(asyncio.Protocol):
@@ -209,28 +271,27 @@ class HubServer:
                 self._touched.add(listener)
 
     def hear(self, connection: _ServerConnection, line: bytes) -> None:
-        """One line of a client: `{"client": id, "want": [symbols], "prices": {symbol: reference}}`."""
+        """One line of a client: `{"client": id, "want": [symbols], "prices": {symbol: reference}, "heard": batch}`, and
+        from one that acknowledges `{"heard": batch}`."""
         try:
             said = orjson.loads(line)
-            name, symbols = str(said["client"]), frozenset(str(symbol) for symbol in said["want"])
-            prices = {str(key): decimal_from(value, "price") for key, value in (said.get("prices") or {}).items()}
-            if len(symbols) > _MOST_SYMBOLS:
-                raise InvalidInput("too many symbols")
+            heard = int(said["heard"]) if "heard" in said else None
+            if connection.listener is not None and heard is not None and "want" not in said:
+                connection.listener.heard(heard)
+                return
+            wish = _wish(said)
         except (ValueError, TypeError, KeyError, AttributeError, InvalidInput) as error:
             _log.warning("hub_client_not_understood", reason=str(error)[:120])
             connection.close()
             return
-        listener = self._listeners.setdefault(name, _Listener(name))
+        listener = self._listeners.setdefault(wish.name, _Listener(wish.name))
+        fresh = wish.symbols - listener.wanted
         came_back = connection.listener is None
+        listener.wanted, listener.references = wish.symbols, wish.prices
         if came_back:
-            connection.listener = listener
-            if listener.connection not in (None, connection) and listener.connection is not None:
-                listener.connection.close()
-            listener.connection = connection
-            connection.send(encode_status(self.status()))
-        fresh = symbols if came_back else symbols - listener.wanted
-        listener.wanted, listener.references = symbols, prices
-        listener.waiting = {symbol: quote for symbol, quote in listener.waiting.items() if symbol in symbols}
+            fresh = wish.symbols
+            self._take_up(listener, connection, heard)
+        listener.waiting = {symbol: quote for symbol, quote in listener.waiting.items() if symbol in wish.symbols}
         for symbol in fresh:
             # What waits for one that was away goes before the present price, which it contains.
             if symbol not in listener.waiting and (quote := self._latest.get(symbol)) is not None:
@@ -238,14 +299,25 @@ class HubServer:
         listener.flush()
         self._tell_source()
 
+    def _take_up(self, listener: _Listener, connection: _ServerConnection, heard: int | None) -> None:
+        """A client's new connection takes the place of its old one."""
+        connection.listener = listener
+        if listener.connection is not None:
+            listener.connection.close()
+        listener.connection = connection
+        connection.send(encode_status(self.status()))
+        listener.acknowledges = heard is not None
+        if heard is not None:
+            listener.heard(heard)
+            listener.tell_again()
+
     def gone(self, connection: _ServerConnection) -> None:
         """A client's socket closed; the client may come back."""
         self.connections.discard(connection)
         self.room.set()
         listener = connection.listener
         if listener is not None and listener.connection is connection:
-            listener.connection = None
-            listener.left_at = self._clock.monotonic()
+            listener.leave(self._clock.monotonic())
 
     def forget_absent(self) -> None:
         """Drop the clients that stayed away too long, and what only they wanted."""
@@ -290,6 +362,23 @@ class HubServer:
         while any(not connection.ready for connection in self.connections):
             self.room.clear()
             await self.room.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a client asks for."""
+
+    name: str
+    symbols: frozenset[str]
+    prices: dict[str, Decimal]
+
+
+def _wish(said: dict[str, Any]) -> _Wish:
+    symbols = frozenset(str(symbol) for symbol in said["want"])
+    if len(symbols) > _MOST_SYMBOLS:
+        raise InvalidInput("too many symbols")
+    prices = {str(key): decimal_from(value, "price") for key, value in (said.get("prices") or {}).items()}
+    return _Wish(str(said["client"]), symbols, prices)
 
 
 def _remove_dead_socket(path: Path) -> None:

@@ -51,7 +51,8 @@ class Quote:
     `last` is the newest trade price, `open` the first of the range, `high`/`low` its extremes, `volume` its base
     volume, `trades` how many it stands for. `bid`/`ask` are the best book prices where the source knows them, else
     `last`. `received_ms` is our clock on arrival. `simulated` marks prices that no market made.
-    `since_ms` is where the range begins, for sources that know (a candle's open time).
+    `since_ms` is where the range begins, for sources that know (a candle's open time) and for what is told late, by our
+    clock; `stood` is then the price that stood until the range began.
     """
 
     exchange: str
@@ -68,6 +69,7 @@ class Quote:
     trades: int = 1
     simulated: bool = False
     since_ms: int | None = None
+    stood: Decimal | None = None
 
     def __post_init__(self) -> None:
         if not ZERO < self.low <= self.high:
@@ -87,7 +89,7 @@ class Quote:
         began before that."""
         if self.since_ms is None or self.since_ms >= start_ms:
             return self
-        return replace(self, open=self.last, high=self.last, low=self.last, since_ms=start_ms)
+        return replace(self, open=self.last, high=self.last, low=self.last, since_ms=start_ms, stood=None)
 
     def age_seconds(self, now_ms: int) -> float:
         """Seconds since it was received."""

@@ -155,7 +155,7 @@ class SignalTracker:
 
     def _try_entry(self, signal: Signal, quote: Quote, now: datetime) -> int:
         quote = quote.seen_from(ms_from_utc(signal.received_at))
-        price = _entry_price(signal, quote)
+        price, first_bar = _entry_price(signal, quote), _first_bar(signal, quote)
         if price is None:
             if signal.targets and _touched(signal, signal.targets[0], quote):
                 self._end(signal, SignalStatus.CANCELLED, "target_before_entry", now)
@@ -176,7 +176,7 @@ class SignalTracker:
             self._tell(tx, EventKind.SIGNAL_ENTERED, active, now, {"price": plain(price), "symbol": signal.symbol})
         self._waiting[signal.symbol].discard(signal.id)
         self._open[signal.id] = active
-        self._follow(active, FirstBar.CLOSE_ONLY)
+        self._follow(active, first_bar)
         return 1
 
     def _on_exit(self, event: ExitEvent, now: datetime) -> None:
@@ -253,7 +253,12 @@ class SignalTracker:
             self._follow(signal, FirstBar.ANY_BAR)
 
     def _follow(self, signal: Signal, first_bar: FirstBar) -> None:
-        self._book.add(signal.id, signal.symbol, program_from_signal(signal, JUDGED_BY, first_bar=first_bar))
+        row = program_from_signal(signal, JUDGED_BY, first_bar=first_bar)
+        if first_bar is FirstBar.ANY_BAR:
+            # Taken up again after a kill: the quote of its entry or last hit may be told once more, and has counted.
+            counted = [hit.at for hit in signal.hits] + [signal.entered_at or signal.received_at]
+            row["opened_ms"] = ms_from_utc(max(counted)) + 1
+        self._book.add(signal.id, signal.symbol, row)
 
     def _forget(self, signal: Signal) -> None:
         self._open.pop(signal.id, None)
@@ -273,12 +278,21 @@ class SignalTracker:
 
 def _entry_price(signal: Signal, quote: Quote) -> Decimal | None:
     """Where the signal is entered within this quote, or None."""
-    if signal.order == "market" or not signal.entries:
-        return quote.last
+    if _at_market(signal):
+        # Told late, its range is what followed the price that stood when the signal came.
+        return quote.last if quote.stood is None else quote.stood
     nearest = max(signal.entries) if signal.side.sign > 0 else min(signal.entries)
     bar = (float(quote.open), float(quote.high), float(quote.low))
     filled = target_fill(-signal.side.sign, float(nearest), *bar)
     return None if filled != filled else from_float(filled)
+
+
+def _first_bar(signal: Signal, quote: Quote) -> FirstBar:
+    return FirstBar.OWN_PRICE if _at_market(signal) and quote.stood is not None else FirstBar.CLOSE_ONLY
+
+
+def _at_market(signal: Signal) -> bool:
+    return signal.order == "market" or not signal.entries
 
 
 def _touched(signal: Signal, target: Decimal, quote: Quote) -> bool:

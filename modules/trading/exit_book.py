@@ -237,6 +237,11 @@ class ExitBook:
         for group in self._groups.values():
             group.flushed[:] = group.rows
 
+    def symbol(self, position_id: str) -> str:
+        """The symbol a trade is followed on. Raises NotFound."""
+        self._find(position_id)
+        return self._symbol_of[position_id]
+
     def snapshot(self, position_id: str) -> dict[str, object]:
         """A trade's program as a JSON document; its floats read back exactly. Raises NotFound."""
         group, index = self._find(position_id)

@@ -52,6 +52,7 @@ class PositionMonitor:
         self._plans: dict[str, Plan] = {}
         self._touched: dict[str, Decimal | None] = {}
         self._flushed_ms = 0
+        self._seen_ms: dict[str, int] = {}
         self._log = log(f"monitor.{name}")
         kinds = (EventKind.POSITION_OPENED, EventKind.ORDER_FILLED, EventKind.STOP_MOVED, EventKind.POSITION_CLOSED)
         self._consumer = JournalConsumer(store, f"monitor.{name}", self._note, kinds)
@@ -82,22 +83,28 @@ class PositionMonitor:
         except InvalidInput as wrong:
             self._log.error("quote refused", symbol=quote.symbol, reason=wrong.message)
             return 0
+        self._seen_ms[quote.symbol] = quote.time_ms
         return self._act(events, now) if events else 0
 
-    def flush(self, now: datetime, *, at_once: bool = False) -> None:
-        """Stores the rows that changed, at most once a second."""
-        now_ms = ms_from_utc(now)
-        if not at_once and 0 <= now_ms - self._flushed_ms < _FLUSH_MS:
-            return
-        self._flushed_ms = now_ms
+    def flush(self, now: datetime, *, at_once: bool = False) -> bool:
+        """Stores the rows that changed, at most once a second; whether everything is stored."""
         dirty = self.book.dirty()
         if not dirty:
-            return
+            return True
+        now_ms = ms_from_utc(now)
+        if not at_once and 0 <= now_ms - self._flushed_ms < _FLUSH_MS:
+            return False
+        self._flushed_ms = now_ms
         with self._store.transaction() as tx:
             for position_id in dirty:
-                row = self.book.snapshot(position_id)
-                tx["exit_rows"].upsert({"id": position_id, "monitor": self._name, "as_of": now_ms, "row": row})
+                tx["exit_rows"].upsert(self._row(position_id))
         self.book.flushed()
+        return True
+
+    def _row(self, position_id: str) -> dict[str, Any]:
+        """What is stored of a followed position: its row, and the time of the last quote it has seen."""
+        seen_ms = self._seen_ms.get(self.book.symbol(position_id), 0)
+        return {"id": position_id, "monitor": self._name, "seen_ms": seen_ms, "row": self.book.snapshot(position_id)}
 
     def _note(self, entry: Entry, _tx: Transaction, _now: datetime) -> None:
         plan_id = entry.body.get("plan_id")
@@ -116,7 +123,9 @@ class PositionMonitor:
         instrument = self._instrument(plan)
         saved = self._store["exit_rows"].get(key=position.id)
         if saved is not None:
-            self.book.restore(position.id, position.symbol, saved["row"], instrument)
+            # A quote that is told again after a kill must not be stepped twice.
+            opened_ms = max(int(saved["row"]["opened_ms"]), int(saved.get("seen_ms", 0)) + 1)
+            self.book.restore(position.id, position.symbol, {**saved["row"], "opened_ms": opened_ms}, instrument)
             self._refresh(position, position.stop_loss, now)
             return
         program = program_from(plan, position, instrument, first_bar=first_bar)
@@ -163,13 +172,7 @@ class PositionMonitor:
             for each in {event.position_id for event in events}:
                 # The row and the request it caused are stored together: a kill in between can't lose the move.
                 if each in self.book:
-                    row = {
-                        "id": each,
-                        "monitor": self._name,
-                        "as_of": ms_from_utc(now),
-                        "row": self.book.snapshot(each),
-                    }
-                    tx["exit_rows"].upsert(row)
+                    tx["exit_rows"].upsert(self._row(each))
         return made
 
     def _request(self, event: ExitEvent, now: datetime) -> OrderRequest | None:

@@ -47,11 +47,17 @@ class HandSource:
 
 
 def quote(
-    price: object, symbol: str = "BTCUSDT", *, high: object = None, low: object = None, volume: object = 1
+    price: object,
+    symbol: str = "BTCUSDT",
+    *,
+    high: object = None,
+    low: object = None,
+    volume: object = 1,
+    time_ms: int = 1,
 ) -> Quote:
     last = Decimal(str(price))
     top, bottom = Decimal(str(high or price)), Decimal(str(low or price))
-    return Quote("x", symbol, 1, 2, last, last, top, bottom, last, last, Decimal(str(volume)), 1)
+    return Quote("x", symbol, time_ms, 2, last, last, top, bottom, last, last, Decimal(str(volume)), 1)
 
 
 @pytest.fixture
@@ -90,12 +96,12 @@ async def until(condition: Callable[[], object]) -> None:
 def test_a_quote_survives_the_wire_exactly():
     made = Quote(
         "binance", "PEPEUSDT", 5, 6, Decimal("0.00001234"), Decimal("0.0000123"), Decimal("0.00002"),
-        Decimal("0.00000001"), Decimal("0.000012"), Decimal("0.000013"), Decimal("123456789012.12345678"), 17, True,
+        Decimal("0.00000001"), Decimal("0.000012"), Decimal("0.000013"), Decimal("123456789012.12345678"), 17, True, 4, Decimal("0.0000125"),
     )  # fmt: skip
     assert decode_quote(orjson.loads(encode_quote(made))) == made
 
 
-@pytest.mark.parametrize("fields", [[], [1], ["x"] * 13, [None] * 13])
+@pytest.mark.parametrize("fields", [[], [1], ["x"] * 15, [None] * 15])
 def test_what_is_no_quote_is_refused(fields: list[object]):
     with pytest.raises(InvalidInput):
         decode_quote(fields)
@@ -311,3 +317,78 @@ async def test_a_lossless_source_is_not_merged(path: Path):
     writer.close()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def named(path: Path, *symbols: str):
+    client = QuoteClient(path, SystemClock(), name="executor", first_wait=0.005, longest_wait=0.02)
+    await client.start()
+    client.want(symbols or ["BTCUSDT"])
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_what_a_killed_client_was_told_and_did_not_deal_with_is_told_to_its_successor(path: Path):
+    async with serving(path) as server:
+        async with named(path) as client:
+            stream = client.quotes()
+            first = asyncio.create_task(anext(stream))
+            await until(lambda: server.wanted())
+            server.publish(quote(100))
+            assert (await first).last == 100
+            second = asyncio.create_task(anext(stream))
+            server.publish(quote(101))
+            assert (await second).last == 101
+            await asyncio.sleep(0)
+            server.publish(quote(150, time_ms=2))  # reaches a process that dies before it looks
+            await until(lambda: client.latest("BTCUSDT") == quote(150, time_ms=2))
+        server.publish(quote(99, time_ms=3))
+        server.publish(quote(70, time_ms=4))
+        async with named(path) as successor:
+            stream = successor.quotes()
+            told = [await asyncio.wait_for(anext(stream), 5) for _ in range(3)]
+            assert [each.last for each in told] == [101, 150, 70]
+            assert [each.since_ms is not None for each in told] == [True] * 3
+            assert (told[2].high, told[2].low) == (99, 70)
+            assert [each.stood for each in told] == [100, 101, 150]
+            waiting = asyncio.create_task(anext(stream))
+            server.publish(quote(71, time_ms=5))
+            assert (await asyncio.wait_for(waiting, 5)).since_ms is None
+
+
+async def test_nothing_is_told_twice_to_a_client_that_only_lost_its_connection(path: Path):
+    async with serving(path) as server, named(path) as client:
+        stream = client.quotes()
+        first = asyncio.create_task(anext(stream))
+        await until(lambda: server.wanted())
+        server.publish(quote(100))
+        await first
+        server.publish(quote(101))
+        await until(lambda: client.latest("BTCUSDT") == quote(101))
+        for connection in list(server.connections):
+            connection.close()
+        await until(lambda: not client.connected)
+        server.publish(quote(102))
+        told = [await asyncio.wait_for(anext(stream), 5) for _ in range(2)]
+        assert [(each.last, each.trades) for each in told] == [(101, 1), (102, 1)]
+
+
+async def test_a_client_that_never_acknowledges_is_kept_in_bounds(path: Path):
+    async with serving(path) as server:
+        async with named(path) as client:
+            stream = client.quotes(acknowledge=False)
+            first = asyncio.create_task(anext(stream))
+            await until(lambda: server.wanted())
+            for step in range(500):
+                server.publish(quote(1000 if step == 300 else 100, time_ms=step + 1))
+                await asyncio.sleep(0)
+            await first
+            await until(lambda: (client.latest("BTCUSDT") or quote(1)).time_ms == 500)
+        async with named(path) as successor:
+            stream, told = successor.quotes(), []
+            while sum(each.trades for each in told) < 500:
+                told.append(await asyncio.wait_for(anext(stream), 5))
+            assert len(told) <= 65
+            assert max(each.high for each in told) == 1000

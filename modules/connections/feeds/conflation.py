@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from modules.connections.feeds.tape import SymbolTape
@@ -22,6 +23,7 @@ IncompleteListener = Callable[[str, int], None]
 
 def join_quotes(first: Quote, second: Quote) -> Quote:
     """One quote that stands for everything both stand for; `second` is the newer one."""
+    known = first.since_ms is not None or second.since_ms is not None
     return Quote(
         exchange=second.exchange,
         symbol=second.symbol,
@@ -36,7 +38,15 @@ def join_quotes(first: Quote, second: Quote) -> Quote:
         volume=first.volume + second.volume,
         trades=first.trades + second.trades,
         simulated=second.simulated,
+        since_ms=(first.received_ms if first.since_ms is None else first.since_ms) if known else None,
+        stood=first.stood,
     )
+
+
+def told_late(quote: Quote, stood: Decimal | None) -> Quote:
+    """The same quote for somebody it reaches late: from when its range is, by our clock, and what stood before it."""
+    since_ms = quote.received_ms if quote.since_ms is None else quote.since_ms
+    return replace(quote, since_ms=since_ms, stood=stood if quote.stood is None else quote.stood)
 
 
 def snapshot(quote: Quote) -> Quote:

@@ -28,7 +28,8 @@ class QuoteClient:
     """Listens to a hub, for ever: a `QuoteBoard`, and a stream of quotes for one consumer.
 
     A consumer slower than the market gets merged quotes. Without a consumer only the board is kept. With a `name` of its own
-    a client that was killed and came back gets, merged, what it missed meanwhile; it speaks first when it knows its symbols.
+    a client that was killed and came back gets what it missed meanwhile, and again what it had not acknowledged: those
+    quotes say from when their range is (`since_ms`). It speaks first when it knows its symbols.
     """
 
     def __init__(
@@ -39,12 +40,17 @@ class QuoteClient:
         self._first_wait = first_wait
         self._longest_wait = longest_wait
         self._name = name or uuid.uuid4().hex
-        self._asked = name is None
+        self._named = name is not None
+        self._asked = not self._named
         self._wanted: frozenset[str] = frozenset()
         self._references: dict[str, Decimal] = {}
         self._board: dict[str, Quote] = {}
-        self._pending: dict[str, Quote] = {}
-        self._consumed = False
+        self._pending: dict[str, list[Quote]] = {}
+        # A named client has a consumer from the start: what the hub kept for it must not pass unseen.
+        self._consumed = self._named
+        self._heard_batch = 0
+        self._taken_batch = 0
+        self._acknowledged = 0
         self._news = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
@@ -101,16 +107,30 @@ class QuoteClient:
                 await self._task
             self._task = None
 
-    async def quotes(self) -> AsyncIterator[Quote]:
-        """Quotes as they come, merged by symbol while the consumer is busy; until `close`."""
+    async def quotes(self, *, acknowledge: bool = True) -> AsyncIterator[Quote]:
+        """Quotes as they come, merged by symbol while the consumer is busy; until `close`.
+
+        Asking for the next one says that the last is dealt with; without `acknowledge` only `acknowledge()` says so.
+        """
         self._consumed = True
         while not self._closed:
             pending, self._pending = self._pending, {}
-            for quote in pending.values():
-                yield quote
-            if not self._pending:
+            batch = self._heard_batch
+            for quotes in pending.values():
+                for quote in quotes:
+                    yield quote
+            self._taken_batch = batch
+            if acknowledge:
+                self.acknowledge()
+            if not self._pending and batch == self._heard_batch:
                 self._news.clear()
                 await self._news.wait()
+
+    def acknowledge(self) -> None:
+        """What `quotes` gave so far is dealt with for good: the hub need not tell it again after a kill."""
+        if self._named and self._writer is not None and self._taken_batch > self._acknowledged:
+            self._acknowledged = self._taken_batch
+            self._writer.write(orjson.dumps({"heard": self._taken_batch}) + b"\n")
 
     async def run(self) -> None:
         """Connect, listen, and when the connection ends begin again; until cancelled."""
@@ -146,7 +166,9 @@ class QuoteClient:
             return  # a named client that just started must not give up what the hub kept for it
         if self._writer is not None:
             prices = {symbol: str(price) for symbol, price in self._references.items() if symbol in self._wanted}
-            said = {"client": self._name, "want": sorted(self._wanted), "prices": prices}
+            said: dict[str, Any] = {"client": self._name, "want": sorted(self._wanted), "prices": prices}
+            if self._named:
+                said["heard"] = self._heard_batch
             self._writer.write(orjson.dumps(said) + b"\n")
 
     def _hear(self, line: bytes) -> None:
@@ -155,6 +177,9 @@ class QuoteClient:
             said = orjson.loads(line)
             if isinstance(said, list):
                 self._take(decode_quote(said))
+            elif "batch" in said:
+                self._heard_batch = int(said["batch"])
+                self._news.set()
             else:
                 self.status = decode_status(said)
         except (ValueError, InvalidInput) as error:
@@ -165,6 +190,10 @@ class QuoteClient:
             return
         self._board[quote.symbol] = quote
         if self._consumed:
-            earlier = self._pending.get(quote.symbol)
-            self._pending[quote.symbol] = quote if earlier is None else join_quotes(earlier, quote)
+            queue = self._pending.setdefault(quote.symbol, [])
+            # A range that is told late stays apart from what is new: each counts for what was there when it began.
+            if queue and queue[-1].since_ms is None and quote.since_ms is None:
+                queue[-1] = join_quotes(queue[-1], quote)
+            else:
+                queue.append(quote)
             self._news.set()

@@ -1,6 +1,6 @@
 """How quotes and the state of the feed are written on the quote hub's socket: one JSON line each.
 
-A quote is a list, anything else an object. Prices travel as text, so that they arrive exactly as they left.
+A quote is a list, anything else an object: the state of the feed, or the number of the batch of quotes that ends here. Prices travel as text, so that they arrive exactly as they left.
 """
 
 from __future__ import annotations
@@ -39,20 +39,28 @@ def encode_quote(quote: Quote) -> bytes:
     return orjson.dumps([
         quote.exchange, quote.symbol, quote.time_ms, quote.received_ms, str(quote.last), str(quote.open),
         str(quote.high), str(quote.low), str(quote.bid), str(quote.ask), str(quote.volume), quote.trades,
-        quote.simulated,
+        quote.simulated, quote.since_ms,
+        None if quote.stood is None else str(quote.stood),
     ]) + b"\n"  # fmt: skip
 
 
 def decode_quote(fields: list[Any]) -> Quote:
     """The quote of a decoded line. Raises InvalidInput for anything else."""
     try:
-        exchange, symbol, time_ms, received_ms, last, opened, high, low, bid, ask, volume, trades, simulated = fields
+        exchange, symbol, time_ms, received_ms, *prices, volume, trades, simulated, since_ms, stood = fields
+        last, opened, high, low, bid, ask = prices
         return Quote(
             str(exchange), str(symbol), int(time_ms), int(received_ms), Decimal(last), Decimal(opened), Decimal(high),
             Decimal(low), Decimal(bid), Decimal(ask), Decimal(volume), int(trades), bool(simulated),
+            None if since_ms is None else int(since_ms), None if stood is None else Decimal(stood),
         )  # fmt: skip
     except (ValueError, TypeError, ArithmeticError) as error:
         raise InvalidInput(f"not a quote: {error}") from None
+
+
+def encode_batch(number: int) -> bytes:
+    """The end of a batch of quotes, to be acknowledged by its number."""
+    return orjson.dumps({"batch": number}) + b"\n"
 
 
 def encode_status(status: FeedStatus) -> bytes:
