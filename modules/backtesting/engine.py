@@ -18,7 +18,8 @@ from modules.backtesting.terms import FundingRates, feed_of, terms_of
 from modules.strategies.decisions import Decisions, TradeRules
 from modules.trading import exit_program as codes
 
-_FIRST_ROOM = 1 << 16
+#: Rows of fills to begin with, where the rules could need more; a run that does is repeated with enough.
+_MOST_ROOM = 1 << 16
 
 
 @kernel(borrows=True)
@@ -59,7 +60,8 @@ def run(
     terms = np.array([terms_of(rules, assumed, feed.targets.shape[1])])
     equity = np.empty(len(candles))
     trades = np.empty(int(np.count_nonzero(feed.entry)), words.TRADE)
-    room = _FIRST_ROOM
+    levels = max(int(terms[0]["levels"]), feed.targets.shape[1])
+    room = min(_MOST_ROOM, len(trades) * (2 + levels + len(rules.dca)))
     while True:
         fills = np.empty(room, words.FILL)
         state = blank_state()

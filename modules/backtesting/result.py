@@ -123,10 +123,10 @@ def result_of(
     rules: TradeRules,
     assumptions: Assumptions,
 ) -> Result:
-    """The result in what the kernel left behind; the rows that were written are copied out of the buffers."""
+    """The result in what the kernel left behind."""
     account = records.account
-    trades = records.trades[: int(account["trades"])].copy()
-    fills = records.fills[: int(account["fills"])].copy()
+    trades = _written(records.trades, int(account["trades"]))
+    fills = _written(records.fills, int(account["fills"]))
     for array in (equity, trades, fills):
         array.setflags(write=False)
     refused = {name: int(count) for name, count in zip(words.REFUSALS, account["refused"], strict=True) if count}
@@ -145,6 +145,11 @@ def result_of(
         refused=refused,
         magnified_bars=records.magnified_bars,
     )
+
+
+def _written(buffer: words.Records, count: int) -> words.Records:
+    """The rows that were written: the buffer itself where they fill most of it, else a copy that lets it go."""
+    return buffer[:count] if 2 * count > len(buffer) else buffer[:count].copy()
 
 
 def hash_of(markets: Sequence[Candles]) -> str:
