@@ -82,11 +82,7 @@ def feed_of(
     entry = _column("entry", decisions.entry, np.int8, count)
     if np.any((entry < -1) | (entry > 1)):
         raise ValueError(f"entry: row {int(np.flatnonzero((entry < -1) | (entry > 1))[0])} is not -1, 0 or 1")
-    targets = np.empty((0, 0)) if decisions.targets is None else np.asarray(decisions.targets, np.float64)
-    if decisions.targets is not None and (targets.ndim != 2 or len(targets) != count):
-        raise ValueError(f"targets: must have {count} rows of prices, has the shape {targets.shape}")
-    if targets.shape[1] > words.MAX_LEVELS:
-        raise ValueError(f"targets: at most {words.MAX_LEVELS} columns, got {targets.shape[1]}")
+    targets = _targets(decisions.targets, count)
     start, parts = _parts_of(candles, lower)
     prices = [_fixed(column, np.float64) for column in (candles.open, candles.high, candles.low, candles.close)]
     inner = [_fixed(part, np.float64) for part in parts]
@@ -167,6 +163,17 @@ def _column(name: str, values: npt.ArrayLike, dtype: Any, count: int) -> npt.NDA
 
 def _optional(name: str, values: npt.ArrayLike | None, count: int) -> npt.NDArray[Any]:
     return _fixed(np.empty(0), np.float64) if values is None else _column(name, values, np.float64, count)
+
+
+def _targets(prices: Floats | None, count: int) -> Floats:
+    if prices is None:
+        return np.empty((0, 0))
+    targets = np.asarray(prices, np.float64)
+    if targets.ndim != 2 or len(targets) != count:
+        raise ValueError(f"targets: must have {count} rows of prices, has the shape {targets.shape}")
+    if targets.shape[1] > words.MAX_LEVELS:
+        raise ValueError(f"targets: at most {words.MAX_LEVELS} columns, got {targets.shape[1]}")
+    return targets
 
 
 def _check_rules(rules: TradeRules) -> None:
