@@ -165,8 +165,8 @@ def _voided(view: View, count: Count) -> bool:
     """Whether the price has passed the voiding price since the newest turn."""
     since = count.turns[-1].index + 1
     if count.next_way > 0:
-        return float(view.candles.low[since:].min()) <= count.void
-    return float(view.candles.high[since:].max()) >= count.void
+        return float(view.candles.low[since:].min()) < count.void
+    return float(view.candles.high[since:].max()) > count.void
 
 
 def _words(count: Count, others: int) -> str:
