@@ -6,6 +6,7 @@ Rooms are imported inside the commands, so that `parse` and `kill` start fast an
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,6 +206,32 @@ def analyse(
             print(json.dumps(files.analysis_of(chosen, known)))
             return
         print("\n".join(files.analysis_lines(chosen, known)))
+
+
+@app.command()
+def scan(
+    candles: Annotated[Path, typer.Option(help="A folder of candle files, like BTCUSDT-1h.parquet.")],
+    rules: Annotated[Path | None, typer.Option(help="JSON: symbols, timeframes, min_score, max_risk_level …")] = None,
+    at: Annotated[str | None, typer.Option(help="As of this time: ISO-8601 (UTC) or ms.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core without it.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ranks the symbols of a folder over their timeframes, best opportunity first."""
+    from modules.analysis_views import scans
+    from modules.candles.commands import moment
+
+    with _errors():
+        at_ms = None if at is None else int(moment(at).timestamp() * 1000)
+        wish = scans.ScanWish() if rules is None else scans.read_wish(rules)
+        jobs = scans.file_jobs(candles, wish, at_ms)
+        # A few symbols are read sooner than another process starts.
+        chosen = workers or (1 if len(jobs) < 20 else os.cpu_count() or 1)
+        with _progress("scanning") as told:
+            step = None if told is None else lambda done, known: told(done / known)
+            ranking = scans.scan(jobs, wish.rules, workers=chosen, progress=step)
+        print(json.dumps(ranking.as_json()) if as_json else "\n".join(scans.ranking_lines(ranking)))
+        if len(ranking.failures) == len(jobs):
+            raise typer.Exit(1)
 
 
 @candles_app.command(name="import")

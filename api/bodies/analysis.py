@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from api.bodies.trading import Strict
 from modules.domain.market import TIMEFRAMES_MS
 
-MOST_SYMBOLS = 500
+MOST_SYMBOLS = 100
 
 
 def _known_timeframe(value: str) -> str:
@@ -63,9 +63,9 @@ class ScanRules(Strict):
     """What an opportunity must have."""
 
     min_score: float = Field(default=0.6, ge=0, le=1)
-    min_confidence: float = Field(default=0.5, ge=0, le=1)
-    max_risk_level: Literal["LOW", "MEDIUM", "HIGH"] = "MEDIUM"
-    min_volume_usd: float = Field(default=1_000_000, ge=0, allow_inf_nan=False)
+    min_confidence: float = Field(default=0.3, ge=0, le=1)
+    max_risk_level: Literal["LOW", "MEDIUM", "HIGH"] = "HIGH"
+    min_volume_usd: float = Field(default=0, ge=0, allow_inf_nan=False)
 
 
 class ScanBody(Strict):

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.bodies.analysis import AnalysisQuery, ScoreBody, SymbolPath, WeightsBody, WinProbabilityBody
+from api.bodies.analysis import AnalysisQuery, ScanBody, ScoreBody, SymbolPath, WeightsBody, WinProbabilityBody
 from api.gate import needs
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
@@ -34,6 +34,16 @@ def _scores(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @needs(Verb.READ_ANALYSIS)
     def score(body: ScoreBody) -> Answer:
         return answer(views.score(body.symbol, body.timeframe, _moment(rooms, body.at), body.weights))
+
+    @blueprint.post("/scanner/run", summary="Rank symbols over several timeframes; failures are rows")
+    @needs(Verb.READ_ANALYSIS)
+    def scan(body: ScanBody) -> Answer:
+        return answer(views.scan(_wish(body), _moment(rooms, body.at)))
+
+    @blueprint.get("/analytics/top5", summary="The five best signals of now, and why others were dropped")
+    @needs(Verb.READ_ANALYSIS)
+    def best_five() -> Answer:
+        return answer(views.best_five(_moment(rooms, None)))
 
     @blueprint.get("/config/weights", summary="The detectors' weights, normalised")
     @needs(Verb.READ_ANALYSIS)
@@ -93,6 +103,11 @@ def _simple(blueprint: APIBlueprint, rooms: Rooms) -> None:
 
 def _moment(rooms: Rooms, at: datetime | None) -> int:
     return ms_from_utc(at or rooms.clock.now())
+
+
+def _wish(body: ScanBody) -> dict[str, Any]:
+    named = {} if body.symbols is None else {"symbols": body.symbols}
+    return {**named, "timeframes": body.timeframes, **body.rules.model_dump()}
 
 
 def _weights(weights: Weights) -> dict[str, Any]:

@@ -91,6 +91,51 @@ async def sentiment(call: Call) -> Answer:
     return Answer("\n".join(lines), _other_timeframes("sentiment", symbol, timeframe))
 
 
+async def scan(call: Call) -> Answer:
+    """All markets that are followed here, ranked."""
+    found = await asyncio.to_thread(views_of(call).scan, {}, ms_from_utc(call.now))
+    shown = found["opportunities"][:10]
+    lines = ["<b>Opportunities</b> on " + ", ".join(found["timeframes"])]
+    for place, each in enumerate(shown, start=1):
+        arrow = "▲" if each["side"] == "LONG" else "▼"
+        lines.append(
+            f"{place}. {arrow} <b>{escape(each['symbol'])}</b> {each['side']}, score {each['score']:.2f}, "
+            f"confidence {each['confidence']:.0%}, risk {each['risk_level']}"
+        )
+    if not shown:
+        lines.append("None meets the rules now.")
+    lines += [f"⚠️ {escape(each['symbol'])}: {escape(each['error'])}" for each in found["failures"][:3]]
+    lines.append(f"{len(found['dropped'])} more did not meet the rules.")
+    buttons = tuple((Button(f"Score {each['symbol']}", f"/score {each['symbol']} 1h"),) for each in shown[:3])
+    return Answer("\n".join(lines), buttons)
+
+
+async def top_five(call: Call) -> Answer:
+    """The best five signals of now, each with its levels."""
+    found = await asyncio.to_thread(views_of(call).best_five, ms_from_utc(call.now))
+    lines = ["<b>The best five now</b>"]
+    for each in found["best"]:
+        arrow = "▲" if each["side"] == "LONG" else "▼"
+        lines.append(
+            f"{each['rank']}. {arrow} <b>{escape(each['symbol'])} {each['timeframe']}</b> {each['side']} "
+            f"at {each['entry']:.8g}\n   stop {each['stop']:.8g}, target {each['target']:.8g}, "
+            f"{each['risk_reward']:.1f} R; {escape(each['reasons'][0])}"
+        )
+    if not found["best"]:
+        lines.append("No signal passes the filters now.")
+    dropped = found["dropped"][:3]
+    lines += [
+        f"✗ {escape(each['symbol'])} {each['timeframe']}: {escape('; '.join(each['reasons']))}" for each in dropped
+    ]
+    if len(found["dropped"]) > len(dropped):
+        lines.append(f"and {len(found['dropped']) - len(dropped)} more dropped.")
+    buttons = tuple(
+        (Button(f"Chart {each['symbol']} {each['timeframe']}", f"/chart {each['symbol']} {each['timeframe']}"),)
+        for each in found["best"][:3]
+    )
+    return Answer("\n".join(lines), buttons)
+
+
 def views_of(call: Call) -> AnalysisViews:
     """The answers over this installation's candles."""
     return AnalysisViews(call.rooms.settings.data_dir / "candles", call.rooms.store)
@@ -184,6 +229,8 @@ COMMANDS = (
         1,
         example="score BTCUSDT 1h",
     ),
+    Command("scan", "all followed markets, ranked", "scan", Role.SUBSCRIBER, scan),
+    Command("top5", "the five best signals of now, with levels", "top5", Role.SUBSCRIBER, top_five),
     Command(
         "chart",
         "candles with their market structure",

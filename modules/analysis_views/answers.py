@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tinydb import where
 
 from database import Store
 from modules.analysis_views.history import History, read_history
-from modules.analysis_views.scores import detection_rows, score_candles
+from modules.analysis_views.scores import context_of, detection_rows, score_candles
 from modules.analysis_views.structure import iso, structure_answer
 from modules.analysis_views.weights import Weights, normalised, read_weights, store_weights
 from modules.candles import CandleStore
@@ -25,7 +26,13 @@ from modules.opinions import OpinionBook
 from modules.records import from_document
 
 if TYPE_CHECKING:
+    from modules.analysis.detectors import Context
+    from modules.analysis.scanner import Ranking
     from modules.analysis.win_probability import ClosedTrade
+    from modules.analysis_views.scans import ScanWish
+
+MOST_SCANNED = 100
+"""Symbols a scan within a process that serves people may have; it takes about 6 ms for each timeframe of each."""
 
 DRAWN = ("order_block", "fvg", "liquidity_pool", "dealing_range")
 """Standing structure that a chart shows."""
@@ -38,9 +45,11 @@ class AnalysisViews:
     """Answers over the candles in `folder` and the opinions and weights in `store`. `at_ms` is always the moment asked for."""
 
     def __init__(self, folder: Path, store: Store) -> None:
+        self._folder = folder
         self._candles = CandleStore(folder)
         self._store = store
         self._opinions = OpinionBook(store)
+        self._one_scan = Lock()
 
     # ---- scores ----------------------------------------------------------------------------------------------------
 
@@ -76,6 +85,44 @@ class AnalysisViews:
             f"{symbol.upper()} {history.timeframe}: {scored.score.advice.replace('_', ' ')} {scored.score.score:.2f}"
         )
         return analysis_chart(history.candles, shapes, title)
+
+    # ---- many symbols ----------------------------------------------------------------------------------------------
+
+    def scan(self, given: Mapping[str, Any], at_ms: int) -> dict[str, Any]:
+        """Symbols over their timeframes, ranked; a symbol that can't be read is a row among `failures`.
+
+        `given` are a scan's rules as `scans` describes them. Raises InvalidInput for wrong ones, and for too many symbols.
+        """
+        from modules.analysis_views.scans import wish_of
+
+        wish = wish_of(given)
+        ranking = self._ranking(wish, at_ms)
+        return {"at": iso(at_ms), "timeframes": list(wish.timeframes), **ranking.as_json()}
+
+    def best_five(self, at_ms: int) -> dict[str, Any]:
+        """The five best signals of now over all stored symbols, and why each other candidate was dropped."""
+        from modules.analysis_views.scans import ScanWish, best_five
+
+        ranking = self._ranking(ScanWish(), at_ms)
+        judged = [each.as_json() for each in best_five(ranking)]
+        return {
+            "at": iso(at_ms),
+            "best": [each for each in judged if each["kept"]],
+            "dropped": [each for each in judged if not each["kept"]],
+            "failures": [each.as_json() for each in ranking.failures],
+        }
+
+    def _ranking(self, wish: ScanWish, at_ms: int) -> Ranking:
+        from modules.analysis_views.scans import scan, stored_jobs
+
+        def known(symbol: str) -> Context:
+            return context_of(self._opinions.as_of(at_ms, symbol=symbol))
+
+        jobs = stored_jobs(self._folder, wish, at_ms, known)
+        if len(jobs) > MOST_SCANNED:
+            raise InvalidInput(f"{len(jobs)} symbols at once are too many; name up to {MOST_SCANNED}")
+        with self._one_scan:
+            return scan(jobs, wish.rules, weights=self.weights().values)
 
     # ---- simple analytics ------------------------------------------------------------------------------------------
 

@@ -305,3 +305,56 @@ def test_opinions_say_how_fresh_they_are(market: Market) -> None:
     assert told["freshness"]["fear_greed"] == {
         "state": "fresh", "count": 1, "sources": ["index"], "age_seconds": 3600.0,
     }  # fmt: skip
+
+
+def test_a_scan_ranks_what_is_stored_and_failures_are_rows(market: Market) -> None:
+    rules = {"min_score": 0, "min_confidence": 0}
+    body = market.post("/scanner/run", {"symbols": ["BTCUSDT", "NOPEUSDT"], "timeframes": ["1h", "4h"], "rules": rules})
+    assert {each["symbol"] for each in body["opportunities"]} == {"BTCUSDT"}
+    assert set(body["opportunities"][0]["timeframes"]) == {"1h", "4h"}
+    assert [each["symbol"] for each in body["failures"]] == ["NOPEUSDT"]
+    everything = market.post("/scanner/run", {"rules": rules})
+    assert {each["symbol"] for each in everything["opportunities"]} == {"BTCUSDT", "ETHUSDT"}
+    none = market.post("/scanner/run", {"rules": {"min_score": 1}})
+    assert none["opportunities"] == []
+    assert all(each["reasons"] for each in none["dropped"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"timeframes": ["1x"]},
+        {"timeframes": []},
+        {"symbols": []},
+        {"symbols": [f"S{n}USDT" for n in range(101)]},
+        {"rules": {"min_score": 2}},
+        {"rules": {"max_risk_level": "NONE"}},
+        {"rules": {"min_scor": 1}},
+        {"symbol": "BTCUSDT"},
+    ],
+)
+def test_a_scan_s_mistakes_are_named(market: Market, body: dict[str, Any]) -> None:
+    assert market.post("/scanner/run", body, 422)["error"]["fields"]
+
+
+def test_the_scan_as_of_a_time_knows_nothing_later(market: Market) -> None:
+    asked = {
+        "symbols": ["BTCUSDT"],
+        "timeframes": ["1h"],
+        "rules": {"min_score": 0, "min_confidence": 0},
+        "at": market.at(200),
+    }
+    before = market.post("/scanner/run", asked)
+    whole = market.candles.read(SeriesName("binance", "BTCUSDT", "1h"))
+    market.candles.upsert(SeriesName("binance", "BTCUSDT", "1h"), _moved(whole, market.now_ms - 200 * HOUR_MS))
+    assert market.post("/scanner/run", asked) == before
+
+
+def test_the_best_five_say_why(market: Market) -> None:
+    body = market.get("/analytics/top5")
+    assert len(body["best"]) <= 5
+    assert [each["rank"] for each in body["best"]] == list(range(1, len(body["best"]) + 1))
+    assert body["best"] or body["dropped"]
+    for each in (*body["best"], *body["dropped"]):
+        assert each["reasons"]
+        assert each["symbol"] in ("BTCUSDT", "ETHUSDT")

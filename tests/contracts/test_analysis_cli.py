@@ -194,3 +194,26 @@ def test_a_file_that_cannot_be_analysed_is_one_line_and_exit_2(
     path.write_text(content)
     assert len(run("analyse", "--candles", path, *extra, code=2).strip().splitlines()) == 1
     assert "no such file" in run("analyse", "--candles", tmp_path / "nowhere-1h.csv", code=2)
+
+
+def test_scan_ranks_a_folder(hourly: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps({"min_score": 0, "min_confidence": 0, "timeframes": ["1h"]}))
+    told = run_json("scan", "--candles", tmp_path, "--rules", rules)
+    (found,) = told["opportunities"]
+    assert (found["symbol"], set(found["timeframes"]), told["failures"]) == ("BTCUSDT", {"1h"}, [])
+    assert found["side"] in ("LONG", "SHORT")
+    assert {"score", "confidence", "risk_level", "volume_usd", "confluence", "fixed", "at"} <= set(found)
+    assert "BTCUSDT" in run("scan", "--candles", tmp_path, "--rules", rules)
+    strict = tmp_path / "strict.json"
+    strict.write_text(json.dumps({"min_score": 1}))
+    assert "left out: BTCUSDT" in run("scan", "--candles", tmp_path, "--rules", strict)
+
+
+def test_scan_says_what_is_wrong(tmp_path: Path) -> None:
+    assert "has no candles" in run("scan", "--candles", tmp_path, code=2)
+    (tmp_path / "BTCUSDT-1h.csv").write_text("nonsense")
+    assert "failed:   BTCUSDT" in run("scan", "--candles", tmp_path, code=1)
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"min_scor": 1}')
+    assert "min_scor" in run("scan", "--candles", tmp_path, "--rules", rules, code=2)

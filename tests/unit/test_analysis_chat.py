@@ -132,3 +132,21 @@ def test_what_cannot_be_answered_says_why(talk: Talk, text: str, says: str) -> N
     answer = talk.ask(text)
     assert says in answer.text
     assert answer.picture is None
+
+
+def test_a_scan_ranks_what_is_followed(talk: Talk) -> None:
+    text = talk.ask("/scan").text
+    assert text.startswith("<b>Opportunities</b> on 15m, 1h, 4h, 1d")
+    assert "did not meet the rules" in text
+    assert "USDT" in text or "None meets the rules" in text
+
+
+def test_top_five_has_levels_or_says_why_not(talk: Talk) -> None:
+    text = talk.ask("/top5").text
+    assert text.startswith("<b>The best five now</b>")
+    assert "✗ " in text or "stop " in text
+
+
+def test_help_lists_the_market_commands(talk: Talk) -> None:
+    text = talk.ask("/help").text
+    assert all(f"/{name}" in text for name in ("score", "scan", "top5", "chart", "patterns", "predict", "sentiment"))
