@@ -76,7 +76,7 @@ def wilson(wins: int, trades: int) -> tuple[float, float]:
     rate, square = wins / trades, Z * Z
     middle = (rate + square / (2 * trades)) / (1 + square / trades)
     half = Z / (1 + square / trades) * sqrt(rate * (1 - rate) / trades + square / (4 * trades**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return (middle - half if wins else 0.0), (middle + half if wins < trades else 1.0)
 
 
 def win_probability(trades: Iterable[ClosedTrade], symbol: str, side: str) -> WinProbability:
