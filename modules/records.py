@@ -69,6 +69,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("equity_marks"),
     CollectionSpec("opinions", indexes=(Index(("kind", "known_at")), Index(("kind", "subject", "known_at")))),
     CollectionSpec("score_weights"),
+    CollectionSpec("signal_scores", indexes=(Index(("status",)),)),
     CollectionSpec("refusals", indexes=(Index(("signal_id",)), Index(("account_id", "at")))),
     CollectionSpec("sources"),
     CollectionSpec("posts", indexes=(Index(("chat", "message_id")), Index(("signal_id",)), Index(("content_hash",)))),

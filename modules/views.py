@@ -100,11 +100,19 @@ class Views:
         row = signal_row(from_document(Signal, document))
         message = self._store["messages"].get(key=f"{row['source']}/{row['message_id']}/0")
         row["parse"] = message["parse"] if message else None
+        row["scores"] = self._scores(signal_id)
         refusals = self._store["refusals"].search(where("signal_id") == signal_id)
         row["refusals"] = [
             {k: each.get(k) for k in ("account_id", "rule", "sentence", "figure", "limit")} for each in refusals
         ]
         return row
+
+    def _scores(self, signal_id: str) -> dict[str, Any]:
+        """What analysis said of a signal when it came; `status` says when it has said nothing yet, or can't."""
+        kept = self._store["signal_scores"].get(key=signal_id)
+        if kept is None:
+            return {"status": "due"}
+        return {name: value for name, value in kept.items() if name != "id"}
 
     def events(
         self,

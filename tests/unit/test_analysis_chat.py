@@ -31,7 +31,8 @@ class Talk:
 
     def __init__(self, folder: Path) -> None:
         self.store = open_records(f"sqlite:///{folder / 'store.db'}", folder)
-        self.candles = CandleStore(folder / "candles")
+        self.candles_folder = folder / "candles"
+        self.candles = CandleStore(self.candles_folder)
         for number, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
             history = walk(BARS, number + 3, timeframe_ms=HOUR_MS, tick=0.01)
             renamed = type(history)(

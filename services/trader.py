@@ -1,0 +1,49 @@
+"""The trader: what looks at markets by itself. It scores every signal as of the moment it came; it sends no order."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from modules.analysis_views import AnalysisViews
+from modules.analysis_views.signal_scores import SignalScorer
+from modules.runtime.process import run
+from modules.wiring import Core, serve
+
+
+class Trader:
+    """The process's worker. Analysis runs in a thread, so that the heartbeat goes on."""
+
+    name = "trader"
+
+    def __init__(self, core: Core) -> None:
+        self.wake = asyncio.Event()
+        self._scorer = SignalScorer(core.store, AnalysisViews(core.settings.data_dir / "candles", core.store))
+
+    async def start(self) -> None:
+        """Nothing to take up: what was not scored is still due."""
+
+    async def turn(self, now: datetime) -> bool:
+        """Notes new signals and scores one that is due."""
+        more = self._scorer.sync(now) > 0
+        due = self._scorer.due()
+        if due:
+            await asyncio.to_thread(self._scorer.score, due[0])
+        return more or len(due) > 1
+
+    async def stop(self) -> None:
+        """Nothing is kept in memory."""
+
+    def status(self) -> tuple[str, str]:
+        """Always up while it turns."""
+        return "up", ""
+
+
+async def main(stopping: asyncio.Event) -> None:
+    """The life of this process."""
+    async with serve("trader") as place:
+        await place.live(Trader(place.core), stopping)
+
+
+if __name__ == "__main__":
+    run(main)
