@@ -80,6 +80,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("local_messages", indexes=(Index(("chat", "number"), unique=True),)),
     CollectionSpec("confirmations"),
     CollectionSpec("reader_states"),
+    CollectionSpec("stream_state"),
     CollectionSpec("paper_accounts"),
     CollectionSpec("paper_orders", indexes=(Index(("account_id", "state")), Index(("state",)), Index(("plan_id",)))),
     CollectionSpec("paper_positions", indexes=(Index(("account_id",)),)),
