@@ -208,7 +208,11 @@ class Hub:
         if channel is None:
             return
         channel.listeners.pop(session, None)
-        if channel.listeners or (channel.past and not channel.conflated) or (channel.topic in JOURNAL_TOPICS and channel.seq):
+        if (
+            channel.listeners
+            or (channel.past and not channel.conflated)
+            or (channel.topic in JOURNAL_TOPICS and channel.seq)
+        ):
             return
         if channel.timer is not None:
             channel.timer.cancel()

@@ -71,7 +71,9 @@ def _topics(said: dict[str, Any]) -> tuple[str, ...]:
     if not found:
         raise InvalidInput("a symbol or a list of topics is needed")
     if len(found) > MAX_TOPICS or any(not 0 < len(each) <= _LONGEST_TOPIC for each in found):
-        raise InvalidInput(f"at most {MAX_TOPICS} topics of at most {_LONGEST_TOPIC} characters", code="too_many_topics")
+        raise InvalidInput(
+            f"at most {MAX_TOPICS} topics of at most {_LONGEST_TOPIC} characters", code="too_many_topics"
+        )
     return tuple(dict.fromkeys(found))
 
 

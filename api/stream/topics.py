@@ -44,9 +44,7 @@ TOPICS: Mapping[str, Topic] = {
     "orders:all": Topic(Verb.READ_EVENTS),
 }
 #: Topics whose messages are facts of the journal: their numbers outlive this process.
-JOURNAL_TOPICS = frozenset(
-    {"signals", "system", "system:all", "positions", "positions:all", "orders", "orders:all"}
-)
+JOURNAL_TOPICS = frozenset({"signals", "system", "system:all", "positions", "positions:all", "orders", "orders:all"})
 _JOBS = Topic(Verb.OWN_PROFILE, private=True)
 
 

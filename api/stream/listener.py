@@ -1,0 +1,351 @@
+"""One port for everything: HTTP requests go to the WSGI threads, `/api/ws` becomes a WebSocket.
+
+Limits hold before anything is believed: so many connections, so long for a head, a body or a pause, so many bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import parse_qs
+
+import httptools
+from websockets.datastructures import Headers
+from websockets.http11 import Request as Handshake
+
+from api.stream.session import Session, Wire
+from api.stream.websocket import WebSocket
+from api.stream.wsgi import Request, WsgiApp, WsgiRunner
+
+WS_PATHS = (b"/api/ws", b"/ws")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one client may ask of this process; times in seconds, sizes in bytes."""
+
+    connections: int = 4_000
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    idle_seconds: float = 30.0
+    head_bytes: int = 32 * 1024
+    body_bytes: int = 1_000_000
+    pipelined: int = 16
+    fresh_seconds: float = 0.2
+
+
+class Listener:
+    """The open port. `fresh` are public paths whose answer may be `fresh_seconds` old: it is given without asking again."""
+
+    def __init__(
+        self,
+        app: WsgiApp,
+        begin: Callable[[Wire], Session],
+        *,
+        limits: Limits | None = None,
+        fresh: frozenset[bytes] = frozenset(),
+    ) -> None:
+        self.limits = limits or Limits()
+        self.begin = begin
+        self.fresh = fresh
+        self.answers: dict[bytes, tuple[float, bytes]] = {}
+        self.connections: set[Connection] = set()
+        self.runner: WsgiRunner
+        self._app = app
+        self._server: asyncio.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._emptied: asyncio.Event | None = None
+        self.port = 0
+
+    async def open(self, host: str, port: int, *, threads: int = 8) -> None:
+        """Begins to listen. Raises OSError when the address is taken."""
+        loop = asyncio.get_running_loop()
+        self.loop = loop
+        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=2048)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self.runner = WsgiRunner(self._app, (host, self.port), threads=threads)
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def close(self, patience_seconds: float = 3.0) -> None:
+        """Takes nobody in, says goodbye to the sockets, lets requests under way end, and closes what is left."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self.connections):
+            connection.leave()
+        if self.connections:
+            self._emptied = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_seconds):
+                    await self._emptied.wait()
+        for connection in list(self.connections):
+            connection.abort()
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        self.runner.close()
+        await asyncio.sleep(0)
+
+    def left(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if not self.connections and self._emptied is not None:
+            self._emptied.set()
+
+    async def _tick(self) -> None:
+        """Deadlines are looked at once a second, a slice of the connections at a time."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = self.loop.time()
+            for number, connection in enumerate(list(self.connections)):
+                connection.tick(now)
+                if number % 256 == 255:
+                    await asyncio.sleep(0)
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: a request at a time, in order; or a WebSocket from its handshake on."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._limits = listener.limits
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._parser: httptools.HttpRequestParser | None = None
+        self._socket: WebSocket | None = None
+        self._client = ("", 0)
+        self._waiting: deque[Request] = deque()
+        self._running: Request | None = None
+        self._closing = False
+        self._deadline = 0.0
+        self._new_request()
+
+    # ---- the transport's calls ----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        listener = self._listener
+        peer = transport.get_extra_info("peername")
+        self._client = (str(peer[0]), int(peer[1])) if peer else ("", 0)
+        if len(listener.connections) >= self._limits.connections:
+            self._refuse(503, "too_many_connections")
+            return
+        listener.connections.add(self)
+        connected = transport.get_extra_info("socket")
+        with suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._parser = httptools.HttpRequestParser(self)
+        self._deadline = listener.loop.time() + self._limits.head_seconds
+
+    def data_received(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.received(data, self._listener.loop.time())
+            return
+        if self._parser is None or self._closing:
+            return
+        if not self._headed:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limits.head_bytes + self._limits.body_bytes:
+                self._refuse(431, "head_too_large")
+                return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            if not self._closing:
+                self._refuse(400, "malformed")
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        self._listener.left(self)
+        if self._socket is not None:
+            self._socket.lost()
+        for request in (*self._waiting, *([self._running] if self._running else [])):
+            request.gone = True
+            request.readable.set()
+        self._waiting.clear()
+
+    def pause_writing(self) -> None:
+        if self._socket is not None:
+            self._socket.blocked()
+
+    def resume_writing(self) -> None:
+        if self._socket is not None:
+            self._socket.released()
+        elif self._running is not None:
+            self._running.readable.set()
+
+    # ---- the parser's calls -------------------------------------------------------------------------------------
+
+    def _new_request(self) -> None:
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._headed = False
+        self._head_bytes = 0
+        self._handed = False
+
+    def on_message_begin(self) -> None:
+        self._new_request()
+        self._deadline = self._listener.loop.time() + self._limits.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+        self._count(len(name) + len(value) + 4)
+
+    def _count(self, size: int) -> None:
+        self._body_bytes += size
+        if self._body_bytes > self._limits.head_bytes and not self._closing:
+            self._refuse(431, "head_too_large")
+
+    def on_headers_complete(self) -> None:
+        self._headed = True
+        self._body_bytes = 0
+        self._deadline = self._listener.loop.time() + self._limits.body_seconds
+        for name, value in self._headers:
+            low = name.lower()
+            if low == b"expect" and value.lower() == b"100-continue" and not self._closing:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif low == b"content-length" and value.isdigit() and int(value) > self._limits.body_bytes:
+                self._hand_over(keep=False)  # the application says 413 in its own words; the body is never read
+
+    def on_body(self, body: bytes) -> None:
+        if self._handed:
+            return
+        self._body_bytes += len(body)
+        self._body.append(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._hand_over(keep=False)
+
+    def on_message_complete(self) -> None:
+        if self._parser is not None and not self._handed and not self._parser.should_upgrade():
+            self._hand_over(keep=self._parser.should_keep_alive())
+
+    # ---- HTTP ---------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, *, keep: bool) -> None:
+        if self._closing or self._parser is None:
+            return
+        self._handed = True
+        self._deadline = float("inf")
+        path, _, query = self._url.partition(b"?")
+        if not path.startswith(b"/") and b"://" in path:
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+        method = self._parser.get_method().decode("latin-1")
+        version = self._parser.get_http_version()
+        request = Request(self, method, path, query, self._headers, b"".join(self._body), keep, version, self._client)
+        if self._running is None:
+            self._run(request)
+        else:
+            self._waiting.append(request)
+            if len(self._waiting) >= self._limits.pipelined:
+                self._transport.pause_reading()
+
+    def _run(self, request: Request) -> None:
+        if request.path in self._listener.fresh and request.method == "GET" and not request.query and request.keep:
+            until, answer = self._listener.answers.get(request.path, (0.0, b""))
+            if self._listener.loop.time() < until and request.version == "1.1":
+                self._running = request
+                self.answered(request, answer, last=True, keep=True)
+                return
+        self._running = request
+        request.readable.set()
+        self._listener.runner.submit(request)
+
+    def answered(self, request: Request, piece: bytes, *, last: bool, keep: bool) -> None:
+        """A piece of an answer is ready."""
+        if request.gone or self._transport.is_closing():
+            return
+        if piece:
+            self._transport.write(piece)
+        if not last:
+            if self._transport.get_write_buffer_size() < 64 * 1024:
+                request.readable.set()
+            return
+        self._running = None
+        if keep and piece.startswith(b"HTTP/1.1 "):
+            self._keep_fresh(request, piece)
+        if not keep or self._closing:
+            self._transport.close()
+        elif self._waiting:
+            self._transport.resume_reading()
+            self._listener.loop.call_soon(self._next)
+        else:
+            self._deadline = self._listener.loop.time() + self._limits.idle_seconds
+
+    def _next(self) -> None:
+        if self._running is None and self._waiting:
+            self._run(self._waiting.popleft())
+
+    def _keep_fresh(self, request: Request, answer: bytes) -> None:
+        listener = self._listener
+        if request.path not in listener.fresh or request.method != "GET" or request.query or request.version != "1.1":
+            return
+        now = listener.loop.time()
+        if listener.answers.get(request.path, (0.0, b""))[0] <= now:
+            listener.answers[request.path] = (now + self._limits.fresh_seconds, answer)
+
+    def _refuse(self, status: int, code: str) -> None:
+        self._closing = True
+        body = f'{{"success":false,"error":{{"code":"{code}","message":"The request was not taken."}}}}'.encode()
+        words = {
+            400: "Bad Request",
+            408: "Request Timeout",
+            431: "Request Header Fields Too Large",
+            503: "Service Unavailable",
+        }
+        head = f"HTTP/1.1 {status} {words[status]}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self._transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        self._transport.close()
+
+    # ---- WebSocket ----------------------------------------------------------------------------------------------
+
+    def _upgrade(self, rest: bytes) -> None:
+        path, _, query = self._url.partition(b"?")
+        if path.rstrip(b"/") not in WS_PATHS or self._running is not None or self._closing:
+            self._hand_over(keep=False)
+            return
+        headers = Headers()
+        for name, value in self._headers:
+            headers[name.decode("latin-1")] = value.decode("latin-1")
+        tickets = parse_qs(query.decode("latin-1")).get("ticket")
+        self._parser, self._deadline = None, float("inf")
+        self._socket = WebSocket(self._transport, self._listener.loop.time())
+        handshake = Handshake(self._url.decode("latin-1"), headers)
+        self._socket.open(handshake, tickets[0] if tickets else None, self._listener.begin, rest)
+
+    # ---- its end ------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Looks at the deadlines."""
+        if self._socket is not None:
+            self._socket.tick(now)
+        elif now > self._deadline and not self._transport.is_closing():
+            if self._headed or self._url:
+                self._refuse(408, "too_slow")
+            else:
+                self._transport.close()
+
+    def leave(self) -> None:
+        """The process stops: no further request on this connection."""
+        self._closing = True
+        if self._socket is not None:
+            self._socket.end()
+        elif self._running is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """At once."""
+        self._transport.abort()

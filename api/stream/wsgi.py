@@ -1,0 +1,230 @@
+"""Flask in the process of the event loop: requests go to a few threads, answers come back in batches.
+
+A thread takes what waits without asking the loop, and the loop is woken once for all answers that are ready: on a busy
+server the hand-over costs a fraction of a request. A long answer is passed on piece by piece, no faster than it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
+
+from modules.runtime.logs import log
+
+#: A status line and its headers, as WSGI gives them.
+Started = tuple[str, list[tuple[str, str]]]
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_PIECE = 64 * 1024
+_READER_SECONDS = 30.0
+_STATUS_LINE = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
+_BROKEN = (
+    b'HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\ncontent-length: 108\r\nconnection: close\r\n\r\n'
+    b'{"success": false, "error": {"code": "internal", "message": "Something went wrong here; it is in the log."}}'
+)  # fmt: skip
+
+
+class Reply(Protocol):
+    """Where an answer goes; called in the event loop."""
+
+    def answered(self, request: Request, piece: bytes, *, last: bool, keep: bool) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One HTTP request. `keep`: the connection may live on. `readable` is set while the client takes more bytes."""
+
+    reply: Reply
+    method: str
+    path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    keep: bool
+    version: str
+    client: tuple[str, int]
+    gone: bool = False
+    readable: threading.Event = field(default_factory=threading.Event)
+
+
+class WsgiRunner:
+    """Threads that answer requests by a WSGI application."""
+
+    def __init__(self, app: WsgiApp, server: tuple[str, int], *, threads: int = 8) -> None:
+        self._app = app
+        self._base: dict[str, Any] = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._ready: deque[tuple[Request, bytes, bool, bool]] = deque()
+        self._called = False
+        self._threads = [threading.Thread(target=self._work, name=f"wsgi-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, request: Request) -> None:
+        """Has the request answered."""
+        self._waiting.put(request)
+
+    def close(self) -> None:
+        """The threads end once what waits is answered; nobody waits for them."""
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    # ---- in the threads -----------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (request := self._waiting.get()) is not None:
+            if request.gone:
+                continue
+            try:
+                self._answer(request)
+            except Exception as error:  # noqa: BLE001 - the edge of the process: one request must not end a thread
+                log("api").error(
+                    "request broke", path=request.path.decode("latin-1"), error=repr(error), exc_info=error
+                )
+                self._send(request, _BROKEN, last=True, keep=False)
+
+    def _answer(self, request: Request) -> None:
+        started: list[Started] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG001 - WSGI's signature
+            started[:] = [(status, headers)]
+
+        pieces = self._app(self._environ(request), start_response)
+        try:
+            self._pass_on(request, pieces, started)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+
+    def _pass_on(self, request: Request, pieces: Iterable[bytes], started: list[Started]) -> None:
+        """One write where the answer is short; else the head with the first piece, and then piece by piece."""
+        gathered: list[bytes] = []
+        size, writer = 0, None
+        for piece in pieces:
+            gathered.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                writer = writer or _Head(request, started[0], None)
+                if not self._piece(request, writer, b"".join(gathered)):
+                    return
+                gathered, size = [], 0
+        rest = b"".join(gathered)
+        if writer is None:
+            whole = _Head(request, started[0], len(rest))
+            self._send(request, whole.head + (b"" if whole.bodyless else rest), last=True, keep=whole.keep)
+        else:
+            self._send(request, writer.wrap(rest) + writer.end, last=True, keep=writer.keep)
+
+    def _piece(self, request: Request, writer: _Head, piece: bytes) -> bool:
+        """Passes a piece of a long answer on, when the client has room for it; False when it has gone."""
+        if not request.readable.wait(_READER_SECONDS) or request.gone:
+            self._send(request, b"", last=True, keep=False)
+            return False
+        request.readable.clear()
+        self._send(request, writer.take_head() + writer.wrap(piece), last=False, keep=True)
+        return True
+
+    def _environ(self, request: Request) -> dict[str, Any]:
+        environ = self._base.copy()
+        environ["REQUEST_METHOD"] = request.method
+        environ["PATH_INFO"] = unquote_to_bytes(request.path).decode("latin-1")
+        environ["QUERY_STRING"] = request.query.decode("latin-1")
+        environ["SERVER_PROTOCOL"] = f"HTTP/{request.version}"
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = request.client[0], str(request.client[1])
+        environ["wsgi.input"] = io.BytesIO(request.body)
+        declared = False
+        for name, value in request.headers:
+            key = name.decode("latin-1").upper().replace("-", "_")
+            text = value.decode("latin-1")
+            if key == "CONTENT_LENGTH":
+                declared = True
+            elif b"_" in name or key == "TRANSFER_ENCODING":
+                continue  # an underscore would pass for a dash; the body was put together already
+            elif key != "CONTENT_TYPE":
+                key = "HTTP_" + key
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
+        if not declared and request.body:
+            environ["CONTENT_LENGTH"] = str(len(request.body))
+        return environ
+
+    def _send(self, request: Request, piece: bytes, *, last: bool, keep: bool) -> None:
+        self._ready.append((request, piece, last, keep))
+        if not self._called:
+            self._called = True
+            try:
+                self._loop.call_soon_threadsafe(self._collect)
+            except RuntimeError:  # the loop has ended: nobody is left to answer
+                return
+
+    # ---- in the loop --------------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        self._called = False
+        while self._ready:
+            request, piece, last, keep = self._ready.popleft()
+            request.reply.answered(request, piece, last=last, keep=keep)
+
+
+class _Head:
+    """An answer's first lines, and how its body is delimited. `length` is the body's, where it is all there."""
+
+    def __init__(self, request: Request, started: Started, length: int | None) -> None:
+        status, headers = started
+        code = int(status[:3])
+        self.bodyless = request.method == "HEAD" or code in (204, 304) or code < 200
+        self.keep = request.keep
+        lines, known = [_STATUS_LINE.get(code) or f"HTTP/1.1 {status}\r\n".encode("latin-1")], False
+        for name, value in headers:
+            low = name.lower()
+            if low in ("connection", "keep-alive", "transfer-encoding"):
+                continue
+            known = known or low == "content-length"
+            lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+        self._chunked = False
+        if not known and not self.bodyless:
+            if length is not None:
+                lines.append(b"content-length: %d\r\n" % length)
+            elif request.version == "1.1":
+                self._chunked = True
+                lines.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.keep = False
+        if not self.keep:
+            lines.append(b"connection: close\r\n")
+        elif request.version == "1.0":
+            lines.append(b"connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        self.head = b"".join(lines)
+        self.end = b"0\r\n\r\n" if self._chunked else b""
+
+    def take_head(self) -> bytes:
+        """The head, once."""
+        head, self.head = self.head, b""
+        return head
+
+    def wrap(self, piece: bytes) -> bytes:
+        """A piece of the body as it is sent."""
+        if self.bodyless or not piece:
+            return b""
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
