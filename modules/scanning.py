@@ -118,7 +118,11 @@ class Scanner:
         """Symbols that were in flight when a worker died, each in a pool of its own luck."""
         self._drop_broken()
         for job in jobs:
-            future = self._open().submit(run_job, job, weights)
+            try:
+                future = self._open().submit(run_job, job, weights)
+            except BrokenExecutor:  # a worker died between two symbols
+                self._drop_broken()
+                future = self._open().submit(run_job, job, weights)
             if isinstance(future.exception(), BrokenExecutor):
                 self._drop_broken()
                 yield Failure(job.symbol, "the worker process ended while it analysed this symbol")

@@ -17,7 +17,6 @@ from modules.analysis.confluence import Confluence, Reason, confluence, reasons_
 from modules.analysis.detectors import Context, Detection, detect_all
 from modules.analysis.detectors.reading import shared_context
 from modules.analysis.fixed_formula import FixedScore, fixed_score
-from modules.analysis.indicators import NotEnoughData
 from modules.analysis.quality import Candidate, efficiency, levels_of
 from modules.analysis.scoring import RISK_LEVELS, RiskLevel, Score, dynamic_score, normalised_weights
 from modules.analysis.structure import Structure
@@ -258,8 +257,8 @@ def _candidates(
         try:
             levels = levels_of(candles[name], reading.structure, side)
             straight = efficiency(candles[name])
-        except NotEnoughData:
-            continue  # too short a history has no levels to trade by
+        except ValueError:
+            continue  # too short a history, or one that stands still, has no levels to trade by
         told = reasons[name]
         higher = readings[names[place + 1]].score if place + 1 < len(names) else None
         effort = float(reading.structure.bars["effort"][-1])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,15 +165,63 @@ def detector_cases() -> list[Case]:
 
 
 def score_cases() -> list[Case]:
-    """The score over all detectors."""
+    """Both scores, confluence, a trade's levels and the scan, over opinions and structure that know more."""
+    from modules.analysis.confluence import confluence, reasons_of
     from modules.analysis.detectors import detect_all
+    from modules.analysis.fixed_formula import fixed_score
+    from modules.analysis.quality import efficiency, levels_of
+    from modules.analysis.scanner import analyse_one
     from modules.analysis.scoring import dynamic_score
 
     def dynamic(candles: Candles, index: int) -> Any:
         known = candles[: index + 1]
         return dynamic_score(detect_all(known, context_as_of(candles, index)), known)
 
-    return [Case("score", "dynamic", told=dynamic)]
+    def fixed(candles: Candles, index: int) -> Any:
+        known, context = candles[: index + 1], context_as_of(candles, index)
+        return fixed_score(known, detect_all(known, context), context)
+
+    def agreeing(candles: Candles, index: int) -> Any:
+        known, context = candles[: index + 1], context_as_of(candles, index)
+        return confluence({"x": reasons_of("x", context.structure, detect_all(known, context))})
+
+    def levels(candles: Candles, index: int) -> Any:
+        known, context = candles[: index + 1], context_as_of(candles, index)
+        return [levels_of(known, context.structure, side) for side in (1, -1)], efficiency(known)
+
+    def scanned(candles: Candles, index: int) -> Any:
+        context = replace(context_as_of(candles, index), structure=None)
+        return analyse_one("S", {"x": candles}, context, at=candles.closed_at(index)).as_json()
+
+    return [
+        Case("score", "dynamic", told=dynamic),
+        Case("score", "fixed formula", told=fixed),
+        Case("score", "confluence", told=agreeing),
+        Case("score", "levels and efficiency", told=levels),
+        Case("score", "scan of one symbol", told=scanned),
+    ]
+
+
+def simple_cases() -> list[Case]:
+    """Patterns, forecast and mood as of a moment."""
+    from modules.analysis.forecasts import forecast
+    from modules.analysis.patterns import find_patterns
+    from modules.analysis.sentiment import market_sentiment
+
+    def as_of(work: Callable[[Candles], Any]) -> Callable[[Candles, int], Any]:
+        def told(candles: Candles, index: int) -> Any:
+            try:
+                return work(candles.closed_by(candles.closed_at(index)))
+            except NotEnoughData as error:
+                return str(error)
+
+        return told
+
+    return [
+        Case("analytics", "patterns", told=as_of(find_patterns)),
+        Case("analytics", "forecast", told=as_of(forecast)),
+        Case("analytics", "sentiment", told=as_of(market_sentiment)),
+    ]
 
 
 def context_as_of(candles: Candles, index: int) -> Any:
@@ -197,7 +245,7 @@ def context_as_of(candles: Candles, index: int) -> Any:
 
 def cases() -> list[Case]:
     """Every public function of analysis."""
-    return [*indicator_cases(), *structure_cases(), *detector_cases(), *score_cases()]
+    return [*indicator_cases(), *structure_cases(), *detector_cases(), *score_cases(), *simple_cases()]
 
 
 def series() -> list[Series]:

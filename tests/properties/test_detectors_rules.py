@@ -32,7 +32,7 @@ def told(candles: Candles) -> tuple[Detection, ...]:
 @settings(deadline=None, max_examples=25)
 @given(seeds, lengths, st.integers(1, 40))
 def test_later_bars_change_no_opinion_and_no_score(seed: int, length: int, later: int) -> None:
-    whole = walk(seed, length + later)
+    whole = walk(seed, length + later, wild=seed % 2 == 0)
     known = whole[:length]
     shared = Context(structure=analyse(whole).as_of(length - 1))
     for detector in DETECTORS:
@@ -59,6 +59,8 @@ def test_the_unit_of_price_scales_levels_and_leaves_directions(seed: int, length
     before, after = dynamic_score(told(candles), candles), dynamic_score(told(other), other)
     assert after.direction == pytest.approx(before.direction, abs=1e-9)
     assert (after.advice, after.risk_level) == (before.advice, before.risk_level)
+    formula, scaled = fixed_score(candles, told(candles)), fixed_score(other, told(other))
+    assert scaled.value == pytest.approx(formula.value, abs=1e-9)
 
 
 @settings(deadline=None, max_examples=40)
@@ -73,16 +75,19 @@ def test_the_mirrored_market_gets_the_mirrored_opinion(seed: int, length: int) -
         assert image.confidence == pytest.approx(one.confidence, abs=1e-6), one.detector
     before, after = dynamic_score(told(candles), candles), dynamic_score(told(other), other)
     assert after.direction == pytest.approx(-before.direction, abs=1e-6)
+    formula, image = fixed_score(candles, told(candles)), fixed_score(other, told(other))
+    assert image.value == pytest.approx(1 - formula.value, abs=1e-6)
     reasons = confluence({"1h": reasons_of("1h", analyse(candles), told(candles))})
     images = confluence({"1h": reasons_of("1h", analyse(other), told(other))})
     assert (images.agreeing, images.opposing, images.side) == (reasons.agreeing, reasons.opposing, -reasons.side)
 
 
 @settings(deadline=None, max_examples=40)
-@given(seeds, st.integers(1, 300), st.sampled_from(["walk", "flat", "saw", "jump"]))
+@given(seeds, st.integers(1, 300), st.sampled_from(["walk", "holes", "flat", "saw", "jump"]))
 def test_anything_finite_is_answered_in_bounds_and_left_as_it_was(seed: int, length: int, kind: str) -> None:
     candles = {
         "walk": lambda: walk(seed, length),
+        "holes": lambda: walk(seed, length, wild=True),
         "flat": lambda: closing(np.full(length, 100.0), spread=0.0),
         "saw": lambda: closing(100 + np.arange(length) % 2 * 1.0),
         "jump": lambda: closing(np.where(np.arange(length) < length // 2, 1.0, 1e6), spread=0.5),
