@@ -23,6 +23,10 @@ from modules.analysis.structure import Structure
 
 TIMEFRAMES = ("15m", "1h", "4h", "1d")
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+STALE_BARS = 3
+"""A history that ended more bars than this before the moment asked for says nothing of it."""
+
 LEAST_LEAN = 0.05
 """A timeframe that leans less gives no candidate."""
 
@@ -168,8 +172,8 @@ def analyse_one(
 ) -> Opportunity | Failure:
     """One symbol on all its timeframes as of `at` (ms UTC; by default the latest close of any bar).
 
-    Bars not closed by then are not read. A timeframe that can't be read is told in `errors`; with none left the symbol is a
-    Failure. Raises ValueError for bad weights only.
+    Bars not closed by then are not read. A timeframe that ended long before, or can't be read, is told in `errors`; with
+    none left the symbol is a Failure. Raises ValueError for bad weights only.
     """
     if not candles_by_timeframe:
         return Failure(symbol, "there are no candles")
@@ -181,13 +185,22 @@ def analyse_one(
     normalised_weights(weights)
     for timeframe, candles in sorted(candles_by_timeframe.items(), key=lambda one: one[1].timeframe_ms):
         try:
-            closed[timeframe] = candles.closed_by(moment)
+            closed[timeframe] = _recent(candles.closed_by(moment), moment)
             readings[timeframe] = read_timeframe(timeframe, closed[timeframe], given, weights)
         except ValueError as error:
             errors[timeframe] = str(error)
     if not readings:
         return Failure(symbol, "; ".join(f"{timeframe}: {error}" for timeframe, error in errors.items()))
     return _joined(symbol, readings, {name: closed[name] for name in readings}, moment, errors)
+
+
+def _recent(candles: Candles, moment: int) -> Candles:
+    """The same. Raises ValueError for a history that ended too long before the moment to speak of it."""
+    if len(candles):
+        age = moment - candles.closed_at(len(candles) - 1)
+        if age > STALE_BARS * candles.timeframe_ms:
+            raise ValueError(f"the newest candle closed {age / HOUR_MS:.1f} hours before")
+    return candles
 
 
 def _latest_close(candles_by_timeframe: Mapping[str, Candles]) -> int:

@@ -194,3 +194,12 @@ def test_lines_for_people(tmp_path: Path) -> None:
     assert any(line.startswith("failed:   BADUSDT") for line in lines)
     empty = scans.ranking_lines(rank([], Rules()))
     assert empty == ["No symbol meets the rules."]
+
+
+def test_candles_that_ended_long_ago_say_nothing_of_now() -> None:
+    candles = walk(3, 300)
+    at = candles.closed_at(299) + 3 * candles.timeframe_ms
+    assert isinstance(analyse_one("S", {"15m": candles}, at=at), Opportunity)
+    late = analyse_one("S", {"15m": candles}, at=at + 1)
+    assert isinstance(late, Failure)
+    assert "0.8 hours before" in late.error
