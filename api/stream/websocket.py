@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request as Handshake
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.server import ServerProtocol
 
 from api.stream.protocol import MAX_MESSAGE
@@ -36,7 +36,7 @@ class WebSocket:
 
     def __init__(self, transport: asyncio.Transport, now: float) -> None:
         self._transport = transport
-        self._protocol = ServerProtocol(max_size=MAX_MESSAGE)
+        self._protocol = Protocol(SERVER, state=OPEN, max_size=MAX_MESSAGE)
         self._session: Session | None = None
         self._parts: list[bytes] = []
         self._text = True
@@ -47,10 +47,10 @@ class WebSocket:
 
     def open(self, handshake: Handshake, ticket: str | None, begin: Callable[[Wire], Session], rest: bytes) -> bool:
         """Answers the handshake; with a right one the session begins. Whether it was right."""
-        answer = self._protocol.accept(handshake)
-        self._protocol.send_response(answer)
-        self._flush()
+        answer = ServerProtocol().accept(handshake)
+        self._transport.write(answer.serialize())
         if answer.status_code != 101:
+            self._transport.close()
             return False
         self._transport.set_write_buffer_limits(high=_HIGH_WATER, low=_LOW_WATER)
         self._session = begin(self)
