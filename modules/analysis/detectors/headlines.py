@@ -15,7 +15,9 @@ from modules.analysis.detectors.lexicon import (
     MOVES,
     NEGATORS,
     PHRASES,
+    RELIEVERS,
     STRONGER,
+    THINGS,
     WEAKER,
     WORDS,
 )
@@ -106,7 +108,7 @@ def _matches(tokens: list[str]) -> list[_Found]:
         else:
             tone = lookup(tokens[at], WORDS)
             if tone is not None:
-                move = lookup(tokens[at], MOVES) is not None
+                move = tokens[at] not in THINGS and lookup(tokens[at], MOVES) is not None
                 found.append(_Found(tokens[at], tone, at, at + 1, move))
             at += 1
     return found
@@ -135,7 +137,8 @@ def _value(each: _Found, tokens: list[str], found: list[_Found]) -> float:
         value *= STRONGER.get(token, WEAKER.get(token, 1.0))
     if each.end < len(tokens):
         value *= STRONGER.get(tokens[each.end], 1.0)
-    if any(token in NEGATORS for token in before):
+    undone = each.tone < 0 and _is_relieved(each, tokens, before)
+    if undone or any(token in NEGATORS for token in before):
         value *= NEGATED
     return value
 
@@ -143,9 +146,14 @@ def _value(each: _Found, tokens: list[str], found: list[_Found]) -> float:
 def _moves_a_burden(each: _Found, tokens: list[str]) -> bool:
     before = tokens[max(0, each.start - 2) : each.start]
     after = tokens[each.end : each.end + 1]
-    if each.words in BURDENS:
+    if each.words in BURDENS or each.words in RELIEVERS:
         return False
     return any(token in BURDENS for token in (*before, *after))
+
+
+def _is_relieved(each: _Found, tokens: list[str], before: list[str]) -> bool:
+    """Whether a word that undoes bad things stands shortly before, or right after what was taken."""
+    return any(token in RELIEVERS for token in (*before, *tokens[each.end : each.end + 2]))
 
 
 def _is_moved(each: _Found, found: list[_Found]) -> bool:

@@ -10,7 +10,7 @@ _UP_VERBS = """
 soar 3; skyrocket 3; surge 2.5; rocket 2.5; moon 2; explode 2; rally 2; jump 2; leap 2; spike 1.5; climb 1.5; rise 1.5; rose 1.5;
 risen 1.5; gain 1.5; grow 1.5; grew 1.5; growth 1.5; advance 1.2; increase 1; expand 1.2; rebound 1.8; recover 1.5; recovery 1.5;
 bounce 1.3; uptick 1; upswing 1.5; ascend 1.2; accelerate 1.2; double 2; triple 2.3; quadruple 2.5; outperform 1.8; outpace 1.3;
-swell 1; inch 0.5; edge 0.5; pump 1; breakout 2; boom 2; skyrocketing 3; uptrend 1.8; soaring 2.5; spiking 1.5; lift 1;
+swell 1; higher 1.2; pump 1; breakout 2; boom 2; skyrocketing 3; uptrend 1.8; soaring 2.5; spiking 1.5; lift 1;
 boost 1.6; strengthen 1.5; surpass 1.5; exceed 1.3; top 1; reclaim 1.5; regain 1.4; revive 1.2; revival 1.4; thrive 2;
 """
 
@@ -20,7 +20,8 @@ slump -2; slide -1.7; slid -1.7; drop -1.5; fall -1.5; fell -1.5; fallen -1.5; d
 shed -1.2; lose -1.5; lost -1.6; loss -1.6; losses -1.6; dump -2; dive -2; dwindle -1.3; shrink -1.3; shrank -1.3; erase -1.6;
 wipe -1.8; plummeting -3; weaken -1.4; decrease -1; erode -1.4; evaporate -2; halve -2; downtrend -1.8; downturn -1.9;
 selloff -2.2; sell-off -2.2; correction -1.1; pullback -1; drawdown -1.3; rout -2.3; bloodbath -2.8; capitulate -2.2;
-capitulation -2.2; underperform -1.6; stumble -1.4; sag -1.2; freefall -2.8; meltdown -2.8; stagnate -1; stall -1; sluggish -1;
+capitulation -2.2; underperform -1.6; stumble -1.4; sag -1.2; freefall -2.8; meltdown -2.8; stagnate -1; stall -1; sluggish -1; cool -1; cooled -1; soften -1;
+lower -1.2; fade -1.4; trim -0.9; wane -1.2;
 """
 
 _GOOD = """
@@ -93,7 +94,8 @@ hits record 1.8; sets record 1.6; price discovery 1.2; breaks out 1.9; break out
 breaks resistance 1.7; breaks support -1.7; loses support -1.6; holds support 1; falls below -1.8; fell below -1.8; drops below -1.8; slips below -1.6;
 rises above 1.7; climbs above 1.7; jumps above 1.9; goes live 1; went live 1; sold out 0.8; double top -1.2; double bottom 1.2; fails to -1.2;
 failed to -1.2; white hat 0.4; too big to fail -0.3; falling wedge 1.2; rising wedge -1.2; head and shoulders -1; dead cat bounce -1.6;
-crosses above 1.3; crosses below -1.3; gains ground 1.4; loses ground -1.4; loses steam -1.4; running out of steam -1.4; gathers steam 1.3;
+goes down -1.6; went down -1.5; the worst is over 1.6; worst is over 1.5; loses dollar peg -2.5; lost dollar peg -2.5; raises fears -1.6; sparks fears -1.6;
+stokes fears -1.6; raises concerns -1.3; raises doubts -1.3; crosses above 1.3; crosses below -1.3; gains ground 1.4; loses ground -1.4; loses steam -1.4; running out of steam -1.4; gathers steam 1.3;
 """
 
 _NEGATORS = """
@@ -105,6 +107,15 @@ unlikely hardly barely
 
 NEGATORS = frozenset(_NEGATORS.split())
 """They turn what follows within three words, and weaken it: "not bullish" is no crash."""
+
+_RELIEVERS = """
+lift lifts lifted lifting end ends ended ending overturn overturns overturned remove removes removed return returns
+returned shrug shrugs shrugged recover recovers recovered recoup recoups recouped refund refunds refunded reimburse
+reimburses reimbursed repay repays repaid resolve resolves resolved settle settles settled fix fixes fixed
+"""
+
+RELIEVERS = frozenset(_RELIEVERS.split())
+"""They undo the bad that they reach: a lifted ban, recovered losses, stolen funds returned."""
 
 STRONGER = {
     "very": 1.3, "extremely": 1.5, "hugely": 1.4, "massive": 1.4, "massively": 1.4, "huge": 1.4, "major": 1.25, "sharply": 1.35,
@@ -140,6 +151,11 @@ def _table(text: str) -> dict[str, float]:
 
 MOVES: dict[str, float] = {**_table(_UP_VERBS), **_table(_DOWN_VERBS)}
 """Words of moving up and down, which a burden turns round."""
+
+THINGS = frozenset(
+    {"selloff", "sell-off", "correction", "pullback", "drawdown", "rout", "bloodbath", "downturn", "growth"}
+)
+"""Words of moving that name a thing: they move no burden ("sell-off fears" are no falling fears)."""
 
 WORDS: dict[str, float] = {**_table(_GOOD), **_table(_BAD), **MOVES}
 PHRASES: dict[tuple[str, ...], float] = {tuple(words.split()): tone for words, tone in _table(PHRASES_TEXT).items()}
