@@ -22,6 +22,7 @@ from api.stream.session import Session, Wire
 from api.stream.websocket import WebSocket
 from api.stream.wsgi import Request, WsgiApp, WsgiRunner
 
+_LINGER_SECONDS = 2.0
 WS_PATHS = (b"/api/ws", b"/ws")
 
 
@@ -121,6 +122,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._running: Request | None = None
         self._closing = False
+        self._leaving = False
         self._deadline = 0.0
         self._new_request()
 
@@ -147,11 +149,7 @@ class Connection(asyncio.Protocol):
             return
         if self._parser is None or self._closing:
             return
-        if not self._headed:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes + self._limits.body_bytes:
-                self._refuse(431, "head_too_large")
-                return
+        self._begun = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -159,6 +157,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             if not self._closing:
                 self._refuse(400, "malformed")
+        if not self._headed and not self._begun:
+            self._count(len(data))  # more of a head that already has had a whole read
 
     def eof_received(self) -> bool:
         return False
@@ -188,9 +188,9 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._bytes = 0
         self._headed = False
-        self._head_bytes = 0
+        self._begun = True
         self._handed = False
 
     def on_message_begin(self) -> None:
@@ -206,13 +206,13 @@ class Connection(asyncio.Protocol):
         self._count(len(name) + len(value) + 4)
 
     def _count(self, size: int) -> None:
-        self._body_bytes += size
-        if self._body_bytes > self._limits.head_bytes and not self._closing:
+        self._bytes += size
+        if self._bytes > self._limits.head_bytes and not self._closing and self._socket is None:
             self._refuse(431, "head_too_large")
 
     def on_headers_complete(self) -> None:
         self._headed = True
-        self._body_bytes = 0
+        self._bytes = 0
         self._deadline = self._listener.loop.time() + self._limits.body_seconds
         for name, value in self._headers:
             low = name.lower()
@@ -224,9 +224,9 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         if self._handed:
             return
-        self._body_bytes += len(body)
+        self._bytes += len(body)
         self._body.append(body)
-        if self._body_bytes > self._limits.body_bytes:
+        if self._bytes > self._limits.body_bytes:
             self._hand_over(keep=False)
 
     def on_message_complete(self) -> None:
@@ -277,8 +277,10 @@ class Connection(asyncio.Protocol):
         self._running = None
         if keep and piece.startswith(b"HTTP/1.1 "):
             self._keep_fresh(request, piece)
-        if not keep or self._closing:
+        if self._leaving:
             self._transport.close()
+        elif not keep or self._closing:
+            self._linger()
         elif self._waiting:
             self._transport.resume_reading()
             self._listener.loop.call_soon(self._next)
@@ -308,7 +310,14 @@ class Connection(asyncio.Protocol):
         }
         head = f"HTTP/1.1 {status} {words[status]}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         self._transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
-        self._transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Ends our side; what the client still sends is read for a moment and thrown away, lest it miss the answer."""
+        self._closing = True
+        self._deadline = self._listener.loop.time() + _LINGER_SECONDS
+        if self._running is None and self._transport.can_write_eof():
+            self._transport.write_eof()
 
     # ---- WebSocket ----------------------------------------------------------------------------------------------
 
@@ -333,14 +342,16 @@ class Connection(asyncio.Protocol):
         if self._socket is not None:
             self._socket.tick(now)
         elif now > self._deadline and not self._transport.is_closing():
-            if self._headed or self._url:
+            if self._closing:
+                self._transport.abort()
+            elif self._headed or self._url:
                 self._refuse(408, "too_slow")
             else:
                 self._transport.close()
 
     def leave(self) -> None:
         """The process stops: no further request on this connection."""
-        self._closing = True
+        self._closing = self._leaving = True
         if self._socket is not None:
             self._socket.end()
         elif self._running is None:

@@ -159,8 +159,8 @@ class WsgiRunner:
             text = value.decode("latin-1")
             if key == "CONTENT_LENGTH":
                 declared = True
-            elif b"_" in name or key == "TRANSFER_ENCODING":
-                continue  # an underscore would pass for a dash; the body was put together already
+            elif b"_" in name or key in ("TRANSFER_ENCODING", "UPGRADE"):
+                continue  # an underscore would pass for a dash; the body was put together already; nothing is upgraded
             elif key != "CONTENT_TYPE":
                 key = "HTTP_" + key
             environ[key] = f"{environ[key]},{text}" if key in environ else text
