@@ -15,10 +15,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from api.stream import protocol
-from api.stream.topics import JOURNAL_TOPICS, channel_key, describe, symbol_of
+from api.stream.topics import JOURNAL_TOPICS, admit, channel_key, describe, symbol_of
 from modules.connections.feeds.conflation import join_quotes
+from modules.domain.errors import NotFound, Unavailable
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.money import plain
+from modules.domain.people import Principal
 from modules.domain.ports import Clock
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ PRICE_SECONDS = 0.1
 REMEMBERED = 1_000
 #: Jobs of which the progress is remembered.
 MOST_JOBS = 500
+#: Different symbols that all listeners together may watch.
+MOST_SYMBOLS = 1_000
 
 
 @dataclass(slots=True)
@@ -99,8 +103,15 @@ def quote_data(quote: Quote) -> dict[str, Any]:
 class Hub:
     """All channels of this process."""
 
-    def __init__(self, clock: Clock, *, interval_seconds: float = PRICE_SECONDS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        interval_seconds: float = PRICE_SECONDS,
+        listed: Callable[[str], bool] = lambda _symbol: True,
+    ) -> None:
         self._clock = clock
+        self._listed = listed
         self._interval = interval_seconds
         self._channels: dict[str, Channel] = {}
         self._symbols: frozenset[str] | None = None
@@ -169,6 +180,20 @@ class Hub:
         self.told += len(channel.listeners)
         for session in list(channel.listeners):
             session.give_latest(channel, frame, quote)
+
+    def admit(self, topic: str, who: Principal | None) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """`topics.admit`, and for a price also: the symbol is listed, and not too many others are watched already.
+
+        Raises NotFound, NotAllowed or InvalidInput.
+        """
+        name, pairs = admit(topic, who)
+        symbol = symbol_of(name)
+        if symbol is not None and name not in self._channels:
+            if not self._listed(symbol):
+                raise NotFound(f"{symbol} is not listed", code="unknown_symbol")
+            if len(self.watched_symbols()) >= MOST_SYMBOLS:
+                raise Unavailable("too many symbols are watched already", code="too_many_symbols")
+        return name, pairs
 
     # ---- channels -----------------------------------------------------------------------------------------------
 

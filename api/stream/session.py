@@ -157,7 +157,7 @@ class Session:
 
     def _subscribe(self, command: Command) -> None:
         """All or nothing: a topic that is refused leaves everything as it was."""
-        wanted = dict(admit(each, self.who) for each in command.topics)
+        wanted = dict(self._hub.admit(each, self.who) for each in command.topics)
         if len(self._topics.keys() | wanted.keys()) > protocol.MAX_TOPICS:
             raise InvalidInput(f"at most {protocol.MAX_TOPICS} topics at a time", code="too_many_topics")
         already = self._heard()
@@ -186,7 +186,7 @@ class Session:
 
     def _resume(self, command: Command) -> None:
         """Hears the topic from the number on, or learns that what was missed is not known any more."""
-        name, pairs = admit(command.topics[0], self.who)
+        name, pairs = self._hub.admit(command.topics[0], self.who)
         if name not in self._topics and len(self._topics) >= protocol.MAX_TOPICS:
             raise InvalidInput(f"at most {protocol.MAX_TOPICS} topics at a time", code="too_many_topics")
         self._topics[name] = pairs

@@ -32,6 +32,7 @@ class StreamParts:
     prices: Prices
     run_dir: Path
     authenticate: Authenticate
+    listed: Callable[[str], bool] = lambda _symbol: True
     price_seconds: float = PRICE_SECONDS
     retained: int = RETAINED
 
@@ -41,7 +42,7 @@ class Stream:
 
     def __init__(self, parts: StreamParts) -> None:
         self._parts = parts
-        self.hub = Hub(parts.clock, interval_seconds=parts.price_seconds)
+        self.hub = Hub(parts.clock, interval_seconds=parts.price_seconds, listed=parts.listed)
         self.tickets = Tickets(parts.clock)
         self._facts = Facts(parts.store, self.hub, retained=parts.retained)
         self._positions = LivePositions(parts.store, self.hub, parts.prices)

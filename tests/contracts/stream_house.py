@@ -128,6 +128,7 @@ class House:
             self.board,
             self.folder,
             self.authenticate,
+            lambda symbol: symbol != "NOSUCHCOIN",
             price_seconds=price_seconds,
             retained=retained,
         )

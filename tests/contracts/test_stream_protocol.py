@@ -278,6 +278,7 @@ async def test_a_connection_without_a_purpose_is_sent_away(house: House) -> None
         ('{"action":"subscribe","topics":["weather"]}', "unknown_topic"), ('{"action":"subscribe","topics":["jobs:"]}', "unknown_topic"),
         ('{"action":"subscribe","topics":["price:"]}', "unknown_topic"), ('{"action":"subscribe","topics":["positions@bob"]}', "unknown_topic"),
         ('{"action":"subscribe","topics":["jobs:1@bob"]}', "unknown_topic"),
+        ('{"action":"subscribe","symbol":"NOSUCHCOIN"}', "unknown_symbol"),
         ('{"action":"resume","topic":"price:BTCUSDT"}', "invalid_input"), ('{"action":"resume","topic":"signals","after":-1}', "invalid_input"),
         ('{"action":"resume","topic":"signals","after":true}', "invalid_input"), ('{"action":"ping","id":{}}', "invalid_input"),
     ],
