@@ -123,6 +123,7 @@ class Connection(asyncio.Protocol):
         self._running: Request | None = None
         self._closing = False
         self._leaving = False
+        self._ended = False
         self._deadline = 0.0
         self._new_request()
 
@@ -161,7 +162,9 @@ class Connection(asyncio.Protocol):
             self._count(len(data))  # more of a head that already has had a whole read
 
     def eof_received(self) -> bool:
-        return False
+        """A client that has said all it will say may still wait for its answers."""
+        self._ended = True
+        return self._running is not None and self._socket is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         self._listener.left(self)
@@ -284,6 +287,8 @@ class Connection(asyncio.Protocol):
         elif self._waiting:
             self._transport.resume_reading()
             self._listener.loop.call_soon(self._next)
+        elif self._ended:
+            self._transport.close()
         else:
             self._deadline = self._listener.loop.time() + self._limits.idle_seconds
 

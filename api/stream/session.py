@@ -36,6 +36,10 @@ class Wire(Protocol):
     def close(self, code: int, reason: str) -> None: ...
 
 
+def _into_nothing(_frame: bytes) -> None:
+    """Where a session writes that has ended."""
+
+
 class Session:
     """`received` takes what the client says; `blocked` and `released` say whether the connection takes bytes."""
 
@@ -43,7 +47,7 @@ class Session:
         self.who: Principal | None = None
         self._hub = hub
         self._wire = wire
-        self._write = wire.write
+        self._write: Callable[[bytes], None] = wire.write
         self._authenticate = authenticate
         self._tickets = tickets
         self._token: str | None = None
@@ -242,6 +246,7 @@ class Session:
     def gone(self) -> None:
         """The connection is no more."""
         self._ended = True
+        self._write = _into_nothing
         self._hear_nothing()
         self._waiting, self._waiting_bytes = [], 0
         self._hub.sessions.discard(self)

@@ -14,8 +14,9 @@ from api.stream.hub import PRICE_SECONDS, Hub
 from api.stream.live import LivePositions, Prices, Processes
 from api.stream.session import Authenticate, Session, Wire
 from api.stream.tickets import Tickets
-from api.stream.topics import channel_key
+from api.stream.topics import JOURNAL_TOPICS, channel_key, symbol_of
 from database import Store
+from modules.domain.errors import InvalidInput
 from modules.domain.market import Quote
 from modules.domain.ports import Clock
 
@@ -76,6 +77,8 @@ class Stream:
         `user_id` is the owner of a private topic. Raises NotFound or InvalidInput for a topic that can't be told so.
         """
         channel_key(topic, user_id)
+        if topic in JOURNAL_TOPICS or symbol_of(topic) is not None:
+            raise InvalidInput(f"{topic} tells what the journal and the market say, nothing else")
         if self._loop is None or self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self.hub.publish, topic, kind, data, user_id)

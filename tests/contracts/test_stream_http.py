@@ -253,3 +253,10 @@ async def test_a_stop_finishes_what_is_under_way(house: House, raw: Raw) -> None
     await house.listener.close()
     assert (await answer)[0] == 200
     assert await raw.ended()
+
+
+async def test_a_client_that_only_listens_any_more_hears_its_answers(raw: Raw) -> None:
+    await raw.send(_post(b"abc") + _post(b"abcd"))
+    raw.writer.write_eof()
+    assert [(await raw.json())["size"] for _ in range(2)] == [3, 4]
+    assert await raw.ended()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from modules.domain.errors import Trouble
 from modules.domain.events import EventKind
 from tests.contracts.stream_house import House, open_position
 
@@ -153,6 +154,15 @@ async def test_a_job_tells_its_owner_its_progress(house: House) -> None:
     assert (first["data"]["done"], second["data"]["done"]) == (0.5, 1.0)
     assert second["seq"] == first["seq"] + 1
     await bob.silent()
+
+
+@pytest.mark.parametrize(
+    ("topic", "user"),
+    [("jobs:1", None), ("scanner", "ann"), ("signals", None), ("price:BTCUSDT", None), ("weather", None)],
+)
+def test_what_may_not_be_published_is_refused(house: House, topic: str, user: str | None) -> None:
+    with pytest.raises(Trouble):
+        house.stream.publish(topic, "x", {}, user)
 
 
 async def test_open_positions_tell_their_worth_every_second(house: House) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,12 @@ class Slow:
                 got += piece
         return got
 
+    async def closed(self) -> None:
+        """The server is gone."""
+        with suppress(ConnectionResetError):
+            await self.read_until(b"nothing that is ever said")
+        self._socket.close()
+
     def close(self) -> None:
         self._socket.close()
 
@@ -285,3 +292,20 @@ async def test_more_connections_than_allowed_are_refused(tmp_path: Path) -> None
             await house.client()
         assert refused.value.response.status_code == 503
         await client.silent()
+
+
+async def test_a_client_that_answers_no_ping_is_dropped_and_one_that_does_stays(house: House) -> None:
+    dead = Slow(house)
+    await dead.open({"action": "subscribe", "symbol": "BTCUSDT"})
+    (connection,) = house.listener.connections
+    living = await house.client()
+    now = asyncio.get_running_loop().time()
+    for each in list(house.listener.connections):
+        each.tick(now + 21)
+    await dead.read_until(b"\x89\x00")
+    async with asyncio.timeout(20):
+        await (await living.connection.ping())
+    connection.tick(now + 41)
+    await dead.closed()
+    await living.silent()
+    assert connection not in house.listener.connections

@@ -69,12 +69,12 @@ def _fan_out() -> list[Row]:
 
 
 def _stalled() -> list[Row]:
-    """Half as many clients, alone and beside twenty that read nothing."""
+    """Half as many clients, alone and beside twenty that are told 500 kB/s and read nothing."""
     alone, beside, grown = [], [], []
     for _ in range(ROUNDS):
-        with _server("ours") as (port, process):
+        with _server("flood") as (port, process):
             alone.append(_listened(port, process, clients=CLIENTS // 2))
-        with _server("ours") as (port, process):
+        with _server("flood") as (port, process):
             beside.append(_listened(port, process, clients=CLIENTS // 2, stalled=20))
             grown.append(beside[-1]["megabytes"] - alone[-1]["megabytes"])
     ratio = statistics.median(a["p99"] / b["p99"] for a, b in zip(beside, alone, strict=True))

@@ -40,8 +40,11 @@ def _said() -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def ours() -> None:
-    """The stream as the API process serves it, with a message ten times a second."""
+async def ours(flood: int = 0) -> None:
+    """The stream as the API process serves it, with a message ten times a second.
+
+    With `flood` a second topic tells so many messages of 10 kB beside each: what fills a listener that reads nothing.
+    """
     from api.stream.listener import Listener
     from api.stream.stream import Stream, StreamParts
     from modules.domain.people import Principal, Role
@@ -70,6 +73,8 @@ async def ours() -> None:
         while True:
             await asyncio.sleep(1 / MESSAGES_PER_SECOND)
             stream.hub.publish("scanner", "scan", _said())
+            for _ in range(flood):
+                stream.hub.publish("system:processes", "system", {"text": "x" * 10_000})
 
 
 async def plain() -> None:
@@ -195,7 +200,7 @@ async def _deaf(port: int) -> socket.socket:
     await loop.sock_connect(deaf, ("127.0.0.1", port))
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     head = f"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    said = ({"action": "auth", "token": "u"}, {"action": "subscribe", "topics": ["scanner"]})
+    said = ({"action": "auth", "token": "u"}, {"action": "subscribe", "topics": ["scanner", "system:processes"]})
     await loop.sock_sendall(deaf, head.encode() + b"".join(masked(json.dumps(each).encode()) for each in said))
     return deaf
 
@@ -243,6 +248,8 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["ours"]:
             uvloop.run(ours())
+        case ["flood"]:
+            uvloop.run(ours(flood=5))
         case ["plain"]:
             uvloop.run(plain())
         case ["listen", port, clients, seconds, stalled]:
