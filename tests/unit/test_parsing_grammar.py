@@ -198,3 +198,29 @@ def test_language_hint() -> None:
     assert language_of("Вход по рынку") == "ru"
     assert language_of("入场") == "zh"
     assert language_of("Entry") is None
+
+
+def test_the_same_picture_before_each_price_is_a_label_each_time() -> None:
+    got = parse("BUY #PEPE at 0.00000985\n🎯 0.00001010\n🎯 0.00001045\n🎯 0.00001100\n🛑 0.00000940")
+    assert got.kind is Kind.ENTRY
+    assert got.targets == (Decimal("0.00001010"), Decimal("0.00001045"), Decimal("0.00001100"))
+    assert got.stop_loss == Decimal("0.00000940")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Closed trades today:\n#AVAX SHORT entry 28.1 closed 27.2 (+32%)\n#NEAR LONG entry 5.4 closed 5.3 (-18%)",
+        (
+            "How to read our signals:\nEntry: the price where you buy\nTargets: where to sell\nStop loss: where you exit\n"
+            "Example: BTC/USDT LONG Entry 50000 TP 51000 SL 49000"
+        ),
+    ],
+)
+def test_lists_of_results_and_lessons_close_nothing(text: str) -> None:
+    assert parse(text).kind is Kind.NONE
+
+
+def test_a_cut_loss_is_a_stop() -> None:
+    got = parse("Beli: ADA/USDT\nArea beli: 0.445 - 0.452\nTP: 0.465, 0.480, 0.505\nCL: 0.432")
+    assert (got.kind, got.stop_loss) == (Kind.ENTRY, Decimal("0.432"))

@@ -66,6 +66,9 @@ def weigh(
     entry = _entry(reading, draft, symbol, updates, side)
     if entry is not None:
         return entry
+    whole = draft.labelled == _FULL or all(reading.labels[part] for part in (p.ENTRY, p.TARGET, p.STOP))
+    if whole and _is_recalled(reading, draft) and all(each.strength < 3 for each in updates):
+        return Evidence(Kind.NONE, 0.75, "a full set of prices told as an example or a memory")
     return _update(reading, updates, symbol)
 
 
@@ -76,7 +79,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
         return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
-    if reading.parts[p.RESULT] and len(pairs) >= 2 and reading.percents >= 2:
+    coins = {f.symbol for f in symbols if f.weight >= _COIN}
+    if reading.parts[p.RESULT] and len(coins) >= 2 and reading.percents >= 2:
         return Evidence(Kind.NONE, 0.85, "a list of past results")
     if not symbols and (reading.parts[p.RESULT] or reading.parts[p.ADVERT] or reading.parts[p.PROMO] > 1):
         return Evidence(Kind.NONE, 0.8, "names no symbol, and speaks of results or offers")

@@ -177,7 +177,7 @@ class Reader:
         sign = token.text
         if sign == "✅":
             self._tick(at)
-        elif sign in _PICTURED and self.part != _PICTURED[sign]:
+        elif sign in _PICTURED:
             self._pictured(at, _PICTURED[sign])
         elif sign == "?" and at and self._asks(self.tokens[at - 1]):
             self.found.questions += 1

@@ -329,7 +329,7 @@ TABLES: dict[str, dict[str, str]] = {
         PAST: "kemarin|minggu lalu|contoh",
         ENTRY: "masuk|harga masuk|area masuk|zona masuk|titik masuk|area beli|zona beli|area entry|antri|antri di|harga beli|area jual|area buy|area sell|antrian",
         TARGET: "ambil untung|target harga|target jual|target untung",
-        STOP: "batas rugi|cutloss di|batas kerugian|stop rugi",
+        STOP: "batas rugi|cutloss di|cl|batas kerugian|stop rugi",
         PRICE: "harga|harga sekarang|harga saat ini",
         LONG: "beli|naik",
         SHORT: "jual|turun",
