@@ -168,10 +168,12 @@ def masked(payload: bytes) -> bytes:
     return head + b"\0\0\0\0" + payload
 
 
-async def listen(port: int, clients: int, seconds: float, stalled: int) -> None:
-    """So many clients for so long; `stalled` more that read nothing at all."""
+async def listen(port: int, clients: int, seconds: float, stalled: int, attentive: int) -> None:
+    """So many clients for so long; `stalled` more are told a flood and read nothing, `attentive` more read theirs."""
     loop, seen = asyncio.get_running_loop(), Seen()
     deaf = [await _deaf(port) for _ in range(stalled)]
+    for _ in range(attentive):
+        await loop.create_connection(lambda: _Listener(Seen(), ["system:processes"]), "127.0.0.1", port)
     for _ in range(clients):
         await loop.create_connection(lambda: _Listener(seen, ["scanner"]), "127.0.0.1", port)
     await asyncio.sleep(1.0)
@@ -200,7 +202,7 @@ async def _deaf(port: int) -> socket.socket:
     await loop.sock_connect(deaf, ("127.0.0.1", port))
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     head = f"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    said = ({"action": "auth", "token": "u"}, {"action": "subscribe", "topics": ["scanner", "system:processes"]})
+    said = ({"action": "auth", "token": "u"}, {"action": "subscribe", "topics": ["system:processes"]})
     await loop.sock_sendall(deaf, head.encode() + b"".join(masked(json.dumps(each).encode()) for each in said))
     return deaf
 
@@ -252,8 +254,8 @@ def main(arguments: list[str]) -> None:
             uvloop.run(ours(flood=5))
         case ["plain"]:
             uvloop.run(plain())
-        case ["listen", port, clients, seconds, stalled]:
-            uvloop.run(listen(int(port), int(clients), float(seconds), int(stalled)))
+        case ["listen", port, clients, seconds, stalled, attentive]:
+            uvloop.run(listen(int(port), int(clients), float(seconds), int(stalled), int(attentive)))
         case ["ask", port, path, connections, seconds]:
             uvloop.run(ask(int(port), path, int(connections), float(seconds)))
         case _:
