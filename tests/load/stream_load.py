@@ -110,6 +110,7 @@ async def plain() -> None:
 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen(2048)
     app = Starlette(routes=[WebSocketRoute("/api/ws", visit)])
     server = uvicorn.Server(
         uvicorn.Config(
@@ -176,6 +177,9 @@ async def listen(port: int, clients: int, seconds: float, stalled: int, attentiv
         await loop.create_connection(lambda: _Listener(Seen(), ["system:processes"]), "127.0.0.1", port)
     for _ in range(clients):
         await loop.create_connection(lambda: _Listener(seen, ["scanner"]), "127.0.0.1", port)
+    deadline = loop.time() + 20
+    while seen.connected < clients and loop.time() < deadline:
+        await asyncio.sleep(0.1)
     await asyncio.sleep(1.0)
     print("counting", flush=True)
     seen.counting = True
