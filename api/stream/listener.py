@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has said all it will say may still wait for its answers."""
         self._ended = True
-        return self._running is not None and self._socket is None
+        return (self._running is not None or bool(self._waiting)) and self._socket is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         self._listener.left(self)
