@@ -7,6 +7,7 @@ import itertools
 import math
 import statistics
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +132,20 @@ async def test_real_time_steps_are_paced_by_speed():
     quotes = await first(source, 11)
     assert loop.time() - began >= 0.045
     assert quotes[-1].time_ms - quotes[0].time_ms == 2_500
+
+
+async def test_a_market_goes_on_after_a_restart_where_it_stood(tmp_path: Path) -> None:
+    memory = tmp_path / "run" / "prices.json"
+    memory.parent.mkdir()
+    before = market(memory=memory)
+    before.want_at("ARBUSDT", Decimal("0.7"))  # far from where a new market of it would begin
+    stood = (await first(before, 40))[-1].last
+    after = market(memory=memory)
+    after.want(["ARBUSDT"])
+    [quote] = await first(after, 1)
+    assert abs(quote.open / stood - 1) < Decimal("0.01")
+    for broken in (b"", b"[1]", b'{"ARBUSDT": "x"}', b'{"ARBUSDT": "-1"}'):
+        memory.write_bytes(broken)
+        fresh = market(memory=memory)
+        fresh.want(["ARBUSDT"])
+        assert abs((await first(fresh, 1))[0].open / Decimal("0.9") - 1) < Decimal("0.01")

@@ -59,7 +59,8 @@ async def choose_source(wish: PriceWish, clock: Clock) -> tuple[PriceSource, str
 
 
 def _simulated(wish: PriceWish, clock: Clock) -> SimulatedMarket:
-    return SimulatedMarket(clock, speed=wish.speed or 1.0, on_quote=wish.on_simulated)
+    memory = wish.run_dir / "simulated_prices.json"
+    return SimulatedMarket(clock, speed=wish.speed or 1.0, on_quote=wish.on_simulated, memory=memory)
 
 
 def live_source(wish: PriceWish, clock: Clock) -> LiveSource:

@@ -13,6 +13,9 @@ import random
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
+
+import orjson
 
 from modules.domain.errors import InvalidInput
 from modules.domain.market import Quote, ms_from_utc
@@ -56,6 +59,19 @@ REGIMES: tuple[Regime, ...] = (
 #: Mean seconds of market time between jumps, and their size.
 _JUMP_SECONDS = 4 * 3_600.0
 _JUMP_SIZE = 0.006
+
+
+_KEEP_SECONDS = 1.0
+
+
+def _remembered(memory: Path | None) -> dict[str, Decimal]:
+    """Where markets stood; nothing where there is no memory, or one that can't be read: the market is made up anyway."""
+    try:
+        kept = orjson.loads(memory.read_bytes()) if memory is not None else {}
+        found = {str(symbol): Decimal(price) for symbol, price in kept.items()}
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError):
+        return {}
+    return {symbol: price for symbol, price in found.items() if price.is_finite() and price > 0}
 
 
 class SimulatedPath:
@@ -131,7 +147,8 @@ class SimulatedMarket:
 
     Known majors begin at `START_PRICES`; any other symbol needs a reference price (`want_at`), for example the entry
     price of the signal that asks for it, and is listed in `unknown` until it has one. `speed` is market time over real
-    time; at 0 steps follow one another as fast as they are taken. `on_quote` is told every quote made.
+    time; at 0 steps follow one another as fast as they are taken. `on_quote` is told every quote made. With a `memory`
+    (a file, written once a second) a market goes on after a restart where it stood, as a market would.
     """
 
     name = "simulated"
@@ -145,6 +162,7 @@ class SimulatedMarket:
         step_ms: int = 250,
         start_ms: int | None = None,
         on_quote: Callable[[Quote], None] | None = None,
+        memory: Path | None = None,
     ) -> None:
         if speed < 0 or step_ms <= 0:
             raise InvalidInput("speed must be zero or more and step_ms above zero")
@@ -159,6 +177,9 @@ class SimulatedMarket:
         self._references: dict[str, Decimal] = {}
         self._changed = asyncio.Event()
         self._closed = False
+        self._memory = memory
+        self._stood = _remembered(memory)
+        self._kept_at = clock.monotonic()
 
     @property
     def unknown(self) -> frozenset[str]:
@@ -196,16 +217,28 @@ class SimulatedMarket:
                 quote = self._paths[symbol].step(self._time_ms, ms_from_utc(self._clock.now()))
                 if self._on_quote is not None:
                     self._on_quote(quote)
+                self._stood[symbol] = quote.last
                 yield quote
+            self._remember()
             due = await self._until(due)
 
     async def close(self) -> None:
         """End `quotes`."""
         self._closed = True
         self._changed.set()
+        self._remember(at_once=True)
+
+    def _remember(self, *, at_once: bool = False) -> None:
+        now = self._clock.monotonic()
+        if self._memory is None or not self._stood or (not at_once and now - self._kept_at < _KEEP_SECONDS):
+            return
+        self._kept_at = now
+        draft = self._memory.with_suffix(".new")
+        draft.write_bytes(orjson.dumps({symbol: str(price) for symbol, price in self._stood.items()}))
+        draft.replace(self._memory)
 
     def _begin(self, symbol: str) -> None:
-        start = self._references.get(symbol) or START_PRICES.get(symbol)
+        start = self._stood.get(symbol) or self._references.get(symbol) or START_PRICES.get(symbol)
         if symbol not in self._paths and start is not None:
             self._paths[symbol] = SimulatedPath(self._seed, symbol, start, self._step_ms / 1000)
 
