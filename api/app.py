@@ -1,4 +1,4 @@
-"""The HTTP door: Flask routes behind a bearer token, served by uvicorn in one process together with what comes later.
+"""The HTTP door: Flask routes behind a bearer token; `serving` puts them on a port, beside the live stream.
 
 Every answer is JSON with `success`; `problems` has the only other shape. Nothing is decided here.
 """
@@ -6,23 +6,20 @@ Every answer is JSON with `success`; `problems` has the only other shape. Nothin
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
-import uvicorn
-from a2wsgi import WSGIMiddleware
 from flask import Request, Response
 from flask_openapi3 import Info, OpenAPI
 
 from api import gate, problems
 from api.rooms import Rooms, answer
 from api.routes import analysis, safety, signals, trades
+from api.serving import live, use_fast_loop
 from modules.accounts.first_start import OPERATOR, is_operator_token
 from modules.analysis_views import AnalysisViews
 from modules.domain.people import Principal, Role
 from modules.runtime.process import run
-from modules.trading.open_symbols import OpenSymbols
 from modules.views import VERSION, Views
-from modules.wiring import Place, make_intake, serve
+from modules.wiring import make_intake, serve
 
 MAX_BODY = 1_000_000
 
@@ -67,53 +64,6 @@ def create_app(rooms: Rooms) -> OpenAPI:
     return app
 
 
-class ApiWorker:
-    """Keeps the prices this process shows, and serves HTTP until told to stop."""
-
-    name = "api"
-
-    def __init__(self, place: Place, rooms: Rooms) -> None:
-        self.wake = asyncio.Event()
-        self._place = place
-        self._rooms = rooms
-        self._open = OpenSymbols(place.core.store)
-        settings = place.core.settings
-        config = uvicorn.Config(
-            WSGIMiddleware(create_app(rooms), workers=10),  # type: ignore[arg-type]
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=30,
-        )
-        self._server = uvicorn.Server(config)
-        self._serving: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begins to listen."""
-        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        self._serving = asyncio.create_task(self._server._serve())  # noqa: SLF001 - `serve` would take over the signals
-
-    async def turn(self, now: datetime) -> bool:
-        """Asks for the prices of what is open; raises when the server ended by itself (the port is taken, say)."""
-        if self._serving is not None and self._serving.done():
-            self._serving.result()
-            raise SystemExit(1)
-        self._rooms.prices.want(self._open.symbols(now))
-        return False
-
-    async def stop(self) -> None:
-        """Finishes the requests under way."""
-        self._server.should_exit = True
-        if self._serving is not None:
-            await asyncio.gather(self._serving, return_exceptions=True)
-
-    def status(self) -> tuple[str, str]:
-        """Always up while it turns."""
-        return "up", ""
-
-
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process."""
     async with serve("api") as place:
@@ -128,15 +78,9 @@ async def main(stopping: asyncio.Event) -> None:
             trading=core.settings.trading,
             analysis=AnalysisViews(core.settings.data_dir / "candles", core.store),
         )
-        await place.live(
-            ApiWorker(place, rooms),
-            stopping,
-            quotes=lambda _quote: None,
-            prices=prices,
-            idle_seconds=1.0,
-            doorbell=False,
-        )
+        await live(place, rooms, stopping, create_app)
 
 
 if __name__ == "__main__":
+    use_fast_loop()
     run(main)
