@@ -141,7 +141,16 @@ def stop(call: Call, scope: Scope, scope_id: str, stage: Stage) -> Answer:
     )
     where = "Everything" if scope is Scope.GLOBAL else "Your trading"
     resume_by = "/resumeall" if scope is Scope.GLOBAL else "/resume"
-    return Answer(f"🛑 {where} is stopped ({state.stage.value}): no new entries.{closing} {resume_by} trades on.")
+    text = f"🛑 {where} is stopped ({state.stage.value}): no new entries.{closing} {resume_by} trades on."
+    word = call.word(0)
+    if stage is Stage.FLATTEN or not word:
+        return Answer(text)
+    # A panic button stops whatever is written behind it, and says what it did not take from that.
+    command = "/killall flatten" if scope is Scope.GLOBAL else "/kill flatten"
+    return Answer(
+        f"{text}\n“{escape(word)}” means nothing here and nothing is being closed; {command} closes everything.",
+        ((Button("Close everything", command),),),
+    )
 
 
 def _flatten_question(call: Call) -> str | None:

@@ -354,3 +354,13 @@ def test_sources_and_health_for_operators(trading: Talk) -> None:
 def test_resumeall_says_when_the_kill_file_still_stops(talk: Talk) -> None:
     talk.rooms.settings.kill_file.write_text("reduce", encoding="utf-8")
     assert "cli.py resume" in talk.say("/resumeall", BOSS)
+
+
+@pytest.mark.parametrize(("command", "person"), [("/kill flaten", ADA), ("/killall flaten", BOSS)])
+def test_a_mistyped_word_behind_the_panic_button_stops_all_the_same_and_is_told(
+    trading: Talk, command: str, person: Person
+) -> None:
+    text = trading.say(command, person)
+    assert "stopped (reducing)" in text
+    assert "“flaten” means nothing here" in text
+    assert f"{command.split()[0]} flatten closes everything" in text
