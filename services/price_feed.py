@@ -9,6 +9,7 @@ import asyncio
 from datetime import datetime
 
 from modules.connections.feeds.choice import PriceWish, choose_source
+from modules.connections.feeds.live import LiveSource
 from modules.connections.feeds.market_rules import refresh_rules
 from modules.connections.quote_hub import HubServer
 from modules.domain.ports import PriceSource
@@ -16,6 +17,7 @@ from modules.runtime.logs import log
 from modules.runtime.process import run
 from modules.wiring import Core, serve
 from services.candle_keeper import CandleKeeper
+from services.opinion_keeper import PrintKeeper
 
 RULES_EVERY_SECONDS = 86_400.0
 
@@ -34,6 +36,9 @@ class PriceFeed:
         self._refreshed = float("-inf")
         self._sentence = sentence
         self._hub = HubServer(core.hub_path, source, core.clock)
+        self._prints = PrintKeeper(core.store, source.exchange) if isinstance(source, LiveSource) else None
+        if self._prints is not None and isinstance(source, LiveSource):
+            source.on_trade = self._prints.take
         self._running: asyncio.Task[None] | None = None
         self._ended = False
         self._log = log("prices")
@@ -44,9 +49,11 @@ class PriceFeed:
         self._log.info(self._sentence, source=self._source.name)
         self._running = asyncio.create_task(self._hub.run())
 
-    async def turn(self, now: datetime) -> bool:  # noqa: ARG002 - the turn of any worker
-        """Keeps candles and, once a day, the exchange's rules; notices when the source ended (only a replay may)."""
+    async def turn(self, now: datetime) -> bool:
+        """Keeps candles and large prints and, once a day, the exchange's rules; notices when the source ended (only a replay may)."""
         await self._keeper.write()
+        if self._prints is not None:
+            await self._prints.write(now)
         self._refresh_rules()
         if self._running is not None and self._running.done() and not self._ended:
             self._running.result()

@@ -1,4 +1,5 @@
-"""The trader: what looks at markets by itself. It scores every signal as of the moment it came; it sends no order."""
+"""The trader: what looks at markets by itself. It scores every signal as of the moment it came and keeps what others say of
+markets; it sends no order."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from modules.analysis_views import AnalysisViews
 from modules.analysis_views.signal_scores import SignalScorer
 from modules.runtime.process import run
 from modules.wiring import Core, serve
+from services.opinion_keeper import OpinionKeeper
 
 
 class Trader:
@@ -18,6 +20,8 @@ class Trader:
 
     def __init__(self, core: Core) -> None:
         self.wake = asyncio.Event()
+        # Prices that no market made have no news.
+        self._opinions = OpinionKeeper(core.store) if core.settings.prices in ("auto", "live") else None
         self._scorer = SignalScorer(core.store, AnalysisViews(core.settings.data_dir / "candles", core.store))
 
     async def start(self) -> None:
@@ -25,6 +29,8 @@ class Trader:
 
     async def turn(self, now: datetime) -> bool:
         """Notes new signals and scores one that is due."""
+        if self._opinions is not None:
+            self._opinions.turn(now)
         more = self._scorer.sync(now) > 0
         due = self._scorer.due()
         if due:
@@ -33,6 +39,8 @@ class Trader:
 
     async def stop(self) -> None:
         """Nothing is kept in memory."""
+        if self._opinions is not None:
+            await self._opinions.stop()
 
     def status(self) -> tuple[str, str]:
         """Always up while it turns."""

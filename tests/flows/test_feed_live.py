@@ -17,8 +17,11 @@ from modules.connections.feeds.bybit import BybitSource
 from modules.connections.feeds.live import LiveRules, LiveSource
 from modules.connections.feeds.socket_client import SocketRules
 from modules.domain.errors import InvalidInput
-from modules.domain.market import Candle, Quote
+from modules.domain.market import Candle, Quote, utc_from_ms
+from modules.opinions import OpinionBook
+from modules.records import open_records
 from modules.runtime.clock import SystemClock
+from services.opinion_keeper import PrintKeeper
 from tests.fakes.exchange_streams import ExchangeStreams, recorded
 
 T0 = 1_723_161_600_000
@@ -571,3 +574,45 @@ async def test_a_burst_of_sixty_thousand_trades_loses_nothing(server):
         assert max(quote.high for quote in feed.of()) == Decimal("99999.99")
         assert min(quote.low for quote in feed.of()) == Decimal("0.01")
         assert len(feed.of()) < total / 100
+
+
+# --- large prints ---------------------------------------------------------------------------------------------------
+
+
+async def told_prints(server: ExchangeStreams, exchange: str, frames: list[dict[str, Any]], store: Any) -> list[Any]:
+    keeper = PrintKeeper(store, exchange)
+    kind: Any = BybitSource if exchange.startswith("bybit") else BinanceSource
+    source = kind(exchange, SystemClock(), urls={exchange: server.url}, socket_rules=FAST, rules=EAGER)
+    source.on_trade = keeper.take
+    source.want(["BTCUSDT"])
+    feed = Feed(source)
+    task = asyncio.create_task(feed.gather())
+    try:
+        await server.until(lambda: len(server.subscribed()) >= 2)
+        for frame in frames:
+            await server.send_frame(str(frame.get("stream", frame.get("topic"))), orjson.dumps(frame))
+        await until(lambda: feed.trades() == len(frames))
+        await keeper.write(utc_from_ms(T0 + 10_000))
+    finally:
+        await source.close()
+        await asyncio.wait_for(task, 5)
+    return list(OpinionBook(store).as_of(T0 + 10_000, symbol="BTCUSDT").prints)
+
+
+async def test_large_orders_are_found_in_the_stream(server, tmp_path: Path):
+    first = [trade(1, 60_000, at=T0 - 5_000)]  # says where the numbers begin
+    burst = [trade(number, 60_000, at=T0 + number, quantity="3", m=False) for number in range(2, 6)]
+    small = [trade(6, 60_000, at=T0 + 2_000, quantity="1", m=True)]
+    with open_records(f"sqlite:///{tmp_path / 'store.db'}", tmp_path) as store:
+        [found] = await told_prints(server, "binance", [*first, *burst, *small], store)
+    assert (found.buy, found.usd, found.trades, found.source) == (True, 720_000, 4, "binance")
+    assert found.known_ms == T0 + 2 + 250
+
+
+async def test_bybit_s_too(server, tmp_path: Path):
+    frames = [bybit_trade(f"n{number}", 600_000, T0 + number) for number in range(2)]
+    for frame in frames:
+        frame["data"][0]["S"] = "Sell"
+    with open_records(f"sqlite:///{tmp_path / 'store.db'}", tmp_path) as store:
+        [found] = await told_prints(server, "bybit", frames, store)
+    assert (found.buy, found.usd, found.trades) == (False, 1_200_000, 2)

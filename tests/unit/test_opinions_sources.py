@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tinydb import where
 
 from modules.connections.opinion_sources import Addresses, OpinionSources
 from modules.domain.market import ms_from_utc
 from modules.opinions import OpinionBook
 from modules.records import open_records
+from services.opinion_keeper import OpinionKeeper
 from tests.fakes.opinion_feeds import OpinionFeeds, serving
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -83,3 +86,29 @@ async def test_an_endless_answer_is_cut_off(book: OpinionBook) -> None:
     async with serving(served), OpinionSources(served.addresses) as sources:
         rows = {each.source: each for each in await sources.refresh(book, NOW)}
     assert "larger" in (rows["one"].error or "")
+
+
+async def test_the_keeper_asks_every_quarter_of_an_hour_and_forgets_the_old(tmp_path: Path) -> None:
+    with open_records(f"sqlite:///{tmp_path / 'store.db'}", tmp_path) as store:
+        book = OpinionBook(store)
+        async with serving(feeds()) as served:
+            keeper = OpinionKeeper(store, served.addresses)
+            keeper.turn(NOW)
+            async with asyncio.timeout(5):
+                while book.as_of(MS).fear_greed is None or len(book.as_of(MS).headlines) < 2:
+                    await asyncio.sleep(0.005)
+            served.titles["one"].append((MS, "Bitcoin soars"))
+            keeper.turn(NOW + timedelta(minutes=14))
+            await keeper.ask(NOW + timedelta(minutes=15))
+            assert {each.title for each in book.as_of(MS + 900_000).headlines} >= {"Bitcoin soars", "Ether falls"}
+            await keeper.ask(NOW + timedelta(days=400))
+            await keeper.stop()
+        assert store["opinions"].count(where("known_at") < MS) == 0
+
+
+async def test_sources_that_do_not_answer_end_nothing(tmp_path: Path) -> None:
+    with open_records(f"sqlite:///{tmp_path / 'store.db'}", tmp_path) as store:
+        keeper = OpinionKeeper(store, Addresses("http://127.0.0.1:1", {}))
+        await keeper.ask(NOW)
+        await keeper.ask(NOW)
+        assert OpinionBook(store).as_of(MS).fear_greed is None

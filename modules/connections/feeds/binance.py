@@ -206,6 +206,7 @@ class BinanceSource(LiveSource):
         loads, trade_event = orjson.loads, self._trade_stream
         tracks = cast("dict[str, NumberedTrack]", self._tracks)
         number_key = "a" if trade_event == "aggTrade" else "t"
+        on_trade = self.on_trade
 
         def listen(frame: bytes) -> None:
             try:
@@ -219,6 +220,8 @@ class BinanceSource(LiveSource):
                     if number == track.numbers.next and event.get("X", "MARKET") == "MARKET":
                         track.numbers.next = number + 1
                         track.tape.trade(float(event["p"]), event["q"], event["T"], number, self._count(event))
+                        if on_trade is not None:
+                            on_trade(event["s"], event["T"], float(event["p"]), float(event["q"]), not event["m"])
                     else:
                         self._out_of_line(track, number, event)
                 else:

@@ -159,6 +159,7 @@ class BybitSource(LiveSource):
 
     def _listener(self, line: Line) -> FrameListener:
         loads, named = orjson.loads, cast("dict[str, NamedTrack]", self._tracks)
+        on_trade = self.on_trade
 
         def listen(frame: bytes) -> None:
             try:
@@ -169,6 +170,9 @@ class BybitSource(LiveSource):
                         track = named.get(trade["s"])
                         if track is not None and track.names.is_new(trade["i"]):
                             track.tape.trade(float(trade["p"]), trade["v"], trade["T"])
+                            if on_trade is not None:
+                                told = float(trade["p"]), float(trade["v"])
+                                on_trade(trade["s"], trade["T"], *told, trade["S"] == "Buy")
                 elif topic.startswith("orderbook."):
                     self._book(message["data"])
                 else:

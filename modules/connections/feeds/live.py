@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,16 @@ class Line:
         return set(self.streams.values())
 
 
+TradeListener = Callable[[str, int, float, float, bool], None]
+
+
 class LiveSource(ABC):
-    """Quotes of one exchange. `on_candle` is told every closed one-minute candle that is certainly complete."""
+    """Quotes of one exchange. `on_candle` is told every closed one-minute candle that is certainly complete.
+
+    `on_trade`, where it is set before listening begins, is told of every trade of the stream: symbol, time in ms, price,
+    base quantity, and whether the taker bought. Trades out of line (the first of
+    a symbol, and what only a gap's filling brought) are not told.
+    """
 
     name = "live"
 
@@ -85,6 +93,7 @@ class LiveSource(ABC):
     ) -> None:
         self.exchange = exchange
         self.malformed = 0
+        self.on_trade: TradeListener | None = None
         self._routes = dict(routes)
         self._history = history
         self._socket_rules = socket_rules or SocketRules()
