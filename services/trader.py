@@ -4,6 +4,7 @@ markets; it sends no order."""
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime
 
 from modules.analysis_views import AnalysisViews
@@ -11,6 +12,8 @@ from modules.analysis_views.signal_scores import SignalScorer
 from modules.runtime.process import run
 from modules.wiring import Core, serve
 from services.opinion_keeper import OpinionKeeper
+
+_BEHIND = 10
 
 
 class Trader:
@@ -48,7 +51,8 @@ class Trader:
 
 
 async def main(stopping: asyncio.Event) -> None:
-    """The life of this process."""
+    """The life of this process, behind those that trade: analysis takes the processor that they leave."""
+    os.nice(_BEHIND)
     async with serve("trader") as place:
         await place.live(Trader(place.core), stopping)
 
