@@ -42,6 +42,9 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     targets = groups.get(p.TARGET, [])
     stops = groups.get(p.STOP, [])
     entries, draft.entry_kind = _entry_group(groups, symbol, text)
+    between = _between(groups.get("", []), targets, stops) if draft.entry_kind in ("", "bare") else []
+    if between:
+        entries, draft.entry_kind = between, "bare"
     if not targets:
         targets = _other_targets(groups, draft.entry_kind)
     if not targets:
@@ -83,6 +86,17 @@ def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None, text: st
     return [], ""
 
 
+def _between(bare: list[Figure], targets: list[Figure], stops: list[Figure]) -> list[Figure]:
+    """Prices under a word that is not known, where all of one line, and of no other, lie between stop and targets."""
+    if not targets or not stops:
+        return []
+    ends = [stops[0].value, min((f.value for f in targets), key=lambda value: abs(value - stops[0].value))]
+    inside = [f for f in bare if min(ends) < f.value < max(ends)]
+    lines = {f.line for f in inside}
+    whole = len(lines) == 1 and all(f in inside for f in bare if f.line in lines)
+    return inside if whole else []
+
+
 def _other_targets(groups: dict[str, list[Figure]], entry_kind: str) -> list[Figure]:
     """Targets without their word: exits, or the prices to sell at where the entry was a price to buy at."""
     if groups.get(p.EXIT):
@@ -108,7 +122,8 @@ def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
         return entries, []
     head = [f for f in entries if f.line == entries[0].line]
     below = [f for f in entries if f.line != entries[0].line]
-    if len(below) >= 2 and not any(f.counted for f in entries):
+    counted = {f.counted for f in below}
+    if len(below) >= 2 and not any(f.counted for f in head) and len(counted) == 1:
         return head, below
     return entries, []
 
@@ -200,15 +215,8 @@ def side_of(reading: Reading, draft: Draft) -> tuple[Side | None, str]:
         written = [part for part, _, _ in reading.sides]
     if len(kinds) == 1:
         only = Side.LONG if p.LONG in kinds else Side.SHORT
-        if (
-            by_price is not None
-            and by_price is not only
-            and draft.entry_kind in (p.LONG, p.SHORT)
-            and draft.stop is None
-            and len(draft.targets) < 2
-        ):
-            return only, "written"
-        return only, "written"
+        leaving = draft.entry_kind == p.ENTRY and bool(draft.targets) and {f.part for f in draft.targets} == kinds
+        return (by_price, "prices") if leaving and by_price is not None else (only, "written")
     if by_price is not None:
         return by_price, "prices"
     if written:
@@ -218,19 +226,17 @@ def side_of(reading: Reading, draft: Draft) -> tuple[Side | None, str]:
 
 def side_by_prices(draft: Draft) -> Side | None:
     """LONG where targets lie above the entry (or the stop below), SHORT the other way round, None where they disagree."""
-    targets = [f.value for f in draft.targets]
     stop = draft.stop.value if draft.stop else None
-    base = sum((f.value for f in draft.entries), Decimal(0)) / len(draft.entries) if draft.entries else None
+    entries = [f.value for f in draft.entries]
+    base = sum(entries, Decimal(0)) / len(entries) if entries else stop
     if base is None:
-        if stop is None or not targets:
-            return None
-        return Side.LONG if all(t > stop for t in targets) else Side.SHORT if all(t < stop for t in targets) else None
-    votes = [1 if t > base else -1 for t in targets if t != base]
-    if stop is not None and stop != base:
-        votes.append(1 if stop < base else -1)
-    if not votes or len(set(votes)) > 1:
         return None
-    return Side.LONG if votes[0] > 0 else Side.SHORT
+    rises = {f.value > base for f in draft.targets if f.value != base}
+    if stop is not None and stop != base:
+        rises.add(stop < base)
+    if len(rises) != 1:
+        return None
+    return Side.LONG if rises.pop() else Side.SHORT
 
 
 def leverage_of(reading: Reading) -> tuple[Token | None, Decimal | None, Decimal | None]:

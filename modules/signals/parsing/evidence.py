@@ -17,6 +17,7 @@ from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
 
 _MANY_SYMBOLS = 4
+_LISTED = 2
 _ENDS = ("close", "stop_hit")
 _OPENERS = ("close", "cancel", "partial_close", "move_stop")
 _LEAVING = ("close", "partial_close", "stop_hit", "cancel")
@@ -80,7 +81,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
     coins = {f.symbol for f in symbols if f.weight >= _COIN}
-    if reading.parts[p.RESULT] and len(coins) >= 2 and reading.percents >= 2:
+    gains = reading.percents + reading.distances
+    if reading.parts[p.RESULT] and gains >= _LISTED and (len(coins) >= _LISTED or len(reading.sides) >= _LISTED):
         return Evidence(Kind.NONE, 0.85, "a list of past results")
     if not symbols and (reading.parts[p.RESULT] or reading.parts[p.ADVERT] or reading.parts[p.PROMO] > 1):
         return Evidence(Kind.NONE, 0.8, "names no symbol, and speaks of results or offers")
@@ -101,7 +103,8 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
             f"the targets of an older signal with {level} of them ticked",
             Update("target_hit", level, 3, ticked[0].token),
         )
-    if draft.stop is not None and not draft.targets and not draft.entries and reading.parts[p.LOSS]:
+    lost = draft.stop is not None and not draft.targets and not draft.entries and reading.parts[p.LOSS]
+    if draft.stop is not None and lost and not reading.questions and not reading.parts[p.CONDITION]:
         return Evidence(
             Kind.UPDATE,
             0.85,
@@ -140,7 +143,7 @@ def _opens_with_news(reading: Reading, draft: Draft, updates: list[Update]) -> E
         if (
             header
             and update.what is not None
-            and (update.strength >= 3 or (paid and update.what in _ENDS))
+            and (update.strength >= 3 or (paid and update.what in _ENDS and not reading.questions))
             and (paid or first_price is None or not draft.stop or update.what == "move_stop")
         ):
             return Evidence(Kind.UPDATE, 0.8, f"opens with news of an older signal: {update.what}", update)
@@ -150,33 +153,31 @@ def _opens_with_news(reading: Reading, draft: Draft, updates: list[Update]) -> E
 def _entry(
     reading: Reading, draft: Draft, symbol: Found | None, updates: list[Update], sided: tuple[Side | None, str]
 ) -> Evidence | None:
-    if symbol is None:
-        return None
     side, known = sided
-    if side is None or (known == "prices" and draft.labelled <= 1 and not reading.sides):
+    if symbol is None or side is None or (known == "prices" and draft.labelled <= 1 and not reading.sides):
         return None
     if _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None
     leaves = bool(draft.targets) + (draft.stop is not None)
-    enters = bool(draft.entries) or bool(reading.market)
-    if enters and leaves and not _is_prose(reading, draft):
-        sure = (
-            0.6
-            + 0.1 * leaves
-            + 0.1 * bool(draft.entries)
-            + 0.05 * (symbol.weight >= _PAIR)
-            + 0.05 * (known == "written")
-        )
-        return Evidence(Kind.ENTRY, min(sure, 0.98), "names a symbol, a side and the prices to enter and leave at")
+    if (draft.entries or reading.market) and leaves and not _is_prose(reading, draft):
+        written = 0.05 * (symbol.weight >= _PAIR) + 0.05 * (known == "written")
+        sure = min(0.6 + 0.1 * leaves + 0.1 * bool(draft.entries) + written, 0.98)
+        return Evidence(Kind.ENTRY, sure, "names a symbol, a side and the prices to enter and leave at")
     if symbol.weight < _SURE_SYMBOL or updates or reading.questions:
         return None
+    return _short_call(reading, draft, leaves)
+
+
+def _short_call(reading: Reading, draft: Draft, leaves: int) -> Evidence | None:
+    """A call that names less than all three prices: `leaves` of targets and stop, and perhaps an entry."""
     if leaves == 2 and draft.labelled == 2 and not _is_prose(reading, draft):
         return Evidence(Kind.ENTRY, 0.7, "names a symbol, a side, targets and a stop, with no price to enter at")
-    brief = reading.unknown_words <= 4 and not any(reading.parts[part] for part in _UNSURE)
-    if brief and not leaves and _is_bare_call(reading, draft):
-        return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to enter at, and nothing else")
-    if brief and leaves and reading.unknown_words <= 4:
+    if reading.unknown_words > _CHATTY or any(reading.parts[part] for part in _UNSURE):
+        return None
+    if leaves:
         return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to leave at")
+    if _is_bare_call(reading, draft):
+        return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to enter at, and nothing else")
     return None
 
 

@@ -135,7 +135,8 @@ def _fold_compatible(character: str) -> str:
     digit = unicodedata.digit(first, None)
     if digit is not None:
         return str(int(digit))
-    base = unicodedata.normalize("NFD", first)[:1] if first not in "йЙ" else first
+    whole = first in "йЙ" or "\uac00" <= first <= "\ud7a3"
+    base = first if whole else unicodedata.normalize("NFD", first)[:1]
     return base or " "
 
 

@@ -170,18 +170,16 @@ def value_of(text: str, separators: Separators) -> Decimal | None:
 def _plain(text: str, separators: Separators, *, in_thousands: bool) -> str | None:
     """`text` with one point as decimal sign and nothing else between the digits."""
     commas, points = text.count(","), text.count(".")
-    if not commas and not points:
-        return text
     if commas and points:
-        decimal, group = (".", ",") if text.rfind(".") > text.rfind(",") else (",", ".")
-        if text.count(decimal) > 1:
-            return None
-        return text.replace(group, "").replace(decimal, ".")
-    sign = "," if commas else "."
-    count = commas or points
+        return _mixed(text)
+    sign, decimal = (",", separators.comma_decimal) if commas else (".", not separators.point_thousands)
     grouped = _THOUSANDS.fullmatch(text) is not None and not in_thousands
-    if count > 1:
+    if commas + points > 1:
         return text.replace(sign, "") if grouped else None
-    if grouped and ((sign == "," and not separators.comma_decimal) or (sign == "." and separators.point_thousands)):
-        return text.replace(sign, "")
-    return text.replace(sign, ".")
+    return text.replace(sign, "" if grouped and not decimal else ".")
+
+
+def _mixed(text: str) -> str | None:
+    """A number with commas and points: the last of them is the decimal sign, and stands once."""
+    decimal, group = (".", ",") if text.rfind(".") > text.rfind(",") else (",", ".")
+    return None if text.count(decimal) > 1 else text.replace(group, "").replace(decimal, ".")

@@ -9,7 +9,7 @@ LEVERAGE, SYMBOL, NOTE, LEVEL = "leverage", "symbol", "note", "level"
 PROFIT, LOSS, FILLER, TERM = "profit", "loss", "filler", "term"
 HIT, CLOSE, CANCEL, PART, BREAKEVEN, MOVE, TRAIL = "hit", "close", "cancel", "part", "breakeven", "move", "trail"
 ALL, NOT, FILLED, OPPOSITE, STOPPED, ALL_HIT = "all", "not", "filled", "opposite", "stopped", "all_hit"
-MODAL, TALK, ADVERT, FILL_REPORT, PAST = "modal", "talk", "advert", "fill_report", "past"
+MODAL, TALK, ADVERT, FILL_REPORT, PAST, EARLIER = "modal", "talk", "advert", "fill_report", "past", "earlier"
 PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT = (
     "promo",
     "binary",

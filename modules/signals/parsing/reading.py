@@ -8,6 +8,7 @@ line that begins with something else. A list that goes on over several lines kee
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -24,6 +25,8 @@ _MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
 _LONGEST_TICKER = 8
 _MOST_JOINED = 6
+_SHORTENING = frozenset({"/", "//", "-", "~"})
+_SHORTER = 10
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
 _AWAITED = frozenset(
     {
@@ -121,6 +124,27 @@ def _names_symbol(token: Token) -> bool:
     )
 
 
+def _written_out(before: Figure, token: Token) -> Decimal | None:
+    """The second price of a span that leaves out the digits it shares with the first: "4482/88", "1.0850-70"."""
+    whole, part = before.token.text, token.text
+    decimals = whole.partition(".")[2]
+    shared = (
+        part.isdigit() and whole.replace(".", "", 1).isdigit() and 2 <= len(part) <= (len(decimals) or len(whole) - 1)
+    )
+    if (
+        not shared
+        or before.value != Decimal(whole)
+        or Decimal(part) * _SHORTER > before.value > Decimal(part) / _SHORTER
+    ):
+        return None
+    return Decimal(whole[: -len(part)] + part)
+
+
+def _could_count(token: Token, value: Decimal) -> bool:
+    """Whether a number is small and whole enough to be a position in a list."""
+    return value <= _MOST_COUNTED and len(token.text) <= 2 and token.text.isdigit()
+
+
 class Reader:
     """One walk over one message."""
 
@@ -193,7 +217,8 @@ class Reader:
     def _pictured(self, at: int, label: str) -> None:
         """A stop or target drawn as a picture is a label where a price follows at once and no word has said what it is."""
         following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
-        if following is not None and is_price(following) and (self.got or self.part not in LABELS):
+        served = self.got or self.part not in LABELS or (self.last is not None and self.last.part == self.part)
+        if following is not None and is_price(following) and served:
             self._label(at, label)
 
     def _tick(self, at: int) -> None:
@@ -263,21 +288,31 @@ class Reader:
         if following is None or (self.part in LABELS and not self.got):
             return p.FILLER
         label = token.label or ""
+        meant: dict[str, Callable[[int, Token], bool]] = {
+            p.MAYBE_ENTRY: self._opens_entry,
+            p.MAYBE_TARGET: self._opens_target,
+            p.MAYBE_STOP: self._marked,
+        }
+        return _MAYBE[label] if meant[label](at, token) else p.FILLER
+
+    def _marked(self, at: int, _token: Token, signs: str = ":=-") -> bool:
         direct = self.tokens[at + 1]
-        if label == p.MAYBE_ENTRY:
-            marked = direct.type is T.SIGN and direct.text in ":@="
-            return (
-                p.ENTRY
-                if (token.text.isupper() or marked or self.line_open)
-                and (self.part in (None, p.ENTRY) or self.part in _SIDES or marked)
-                else p.FILLER
-            )
-        if label == p.MAYBE_TARGET and token.low == "t":
-            counted = (direct.type is T.NUMBER and direct.glued) or direct.type is T.MARK
-            return p.TARGET if counted and self._next_number(at + 2, signs_only=True) is not None else p.FILLER
-        marked = direct.type is T.SIGN and direct.text in ":=-"
-        listed = token.low in _TAKES and self.line_open
-        return _MAYBE[label] if marked or listed else p.FILLER
+        return direct.type is T.SIGN and direct.text in signs
+
+    def _opens_entry(self, at: int, token: Token) -> bool:
+        """A word such as "in" is the entry's before a sign, or in capitals or at the start of a line that is free."""
+        free = self.part in (None, p.ENTRY) or self.part in _SIDES
+        return self._marked(at, token, ":@=") or (free and (token.text.isupper() or self.line_open))
+
+    def _opens_target(self, at: int, token: Token) -> bool:
+        """A letter with its counter ("T1"), a word of taking that opens a line, or a part with its counter ("Partial 2:")."""
+        direct = self.tokens[at + 1]
+        counts = direct.type is T.MARK or (direct.type is T.NUMBER and len(direct.text) == 1)
+        if counts and self._next_number(at + 2, signs_only=True) is not None:
+            return self.line_open or (token.low == "t" and (direct.glued or direct.type is T.MARK))
+        if token.low == "t":
+            return False
+        return self._marked(at, token) or (token.low in _TAKES and self.line_open)
 
     def _label(self, at: int, label: str) -> None:
         if label == p.ENTRY and self.tokens[at].low in _FURTHER:
@@ -368,6 +403,8 @@ class Reader:
         """Keep a price with the part it plays and what stood before it."""
         part = self.part or ""
         same_line = self.last is not None and self.last.line == self.line and self.last.part == part
+        if self.last is not None and same_line and token.glued and self.joint in _SHORTENING:
+            value = _written_out(self.last, token) or value
         figure = Figure(
             value,
             part,
@@ -421,35 +458,20 @@ class Reader:
 
     def _is_counter(self, at: int, token: Token, value: Decimal) -> bool:
         """Whether a small whole number counts the price that follows."""
-        if (
-            value > _MOST_COUNTED
-            or value != value.to_integral_value()
-            or "." in token.text
-            or len(token.text) > 2
-            or self.counter is not None
-        ):
+        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        if after is None or self.counter is not None or not _could_count(token, value):
             return False
-        tokens = self.tokens
-        after = tokens[at + 1] if at + 1 < len(tokens) else None
-        if after is None:
-            return False
-        labelled = self.label_at == at - 1 or (
-            self.label_at == at - 2 and tokens[at - 1].type is T.SIGN and tokens[at - 1].text in "#.-_("
-        )
-        if (
-            not labelled
-            and not self.line_open
-            and not (after.type is T.SIGN and after.text == ")" and "(" not in self.joint)
-        ):
+        before = self.tokens[at - 1]
+        beside = self.label_at == at - 1
+        labelled = beside or (self.label_at == at - 2 and before.type is T.SIGN and before.text in "#.-_(")
+        sign = after.text if after.type is T.SIGN else " "
+        closes = sign == ")"
+        if not (labelled or self.line_open or (closes and "(" not in self.joint)):
             return False
         following = self._next_number(at + 1)
         if following is None:
-            return labelled or (after.type is T.SIGN and after.text == ")")
-        if labelled and self.label_at == at - 1 and token.glued:
-            return True
-        if after.type is T.SIGN and after.text in ")].:":
-            return True
-        return self._counts(value, following, labelled=labelled)
+            return labelled or closes
+        return (beside and token.glued) or sign in ")].:" or self._counts(value, following, labelled=labelled)
 
     def _counts(self, value: Decimal, following: Token, *, labelled: bool) -> bool:
         """Undecided by signs: it counts if it is the number expected next and the price that follows is of another size."""

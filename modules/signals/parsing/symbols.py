@@ -56,7 +56,7 @@ _MAJORS = ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD")
 _METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
 NAMED = {
     "gold": "XAUUSD", "xau": "XAUUSD", "золото": "XAUUSD", "золоту": "XAUUSD", "золота": "XAUUSD", "oro": "XAUUSD", "altin": "XAUUSD", "طلا": "XAUUSD",
-    "انس": "XAUUSD", "الذهب": "XAUUSD", "ذهب": "XAUUSD", "emas": "XAUUSD", "黄金": "XAUUSD", "सोना": "XAUUSD", "ouro": "XAUUSD", "silver": "XAGUSD", "xag": "XAGUSD",
+    "انس": "XAUUSD", "الذهب": "XAUUSD", "ذهب": "XAUUSD", "emas": "XAUUSD", "黄金": "XAUUSD", "सोना": "XAUUSD", "ouro": "XAUUSD", "vang": "XAUUSD", "zloto": "XAUUSD", "goud": "XAUUSD", "золотом": "XAUUSD", "silver": "XAGUSD", "xag": "XAGUSD",
     "серебро": "XAGUSD", "xauusdt": "XAUUSDT",
 }  # fmt: skip
 INDICES = {
@@ -70,7 +70,7 @@ COIN_NAMES = {
     "bitcoin": "BTC", "ethereum": "ETH", "ether": "ETH", "solana": "SOL", "ripple": "XRP", "cardano": "ADA", "dogecoin": "DOGE", "litecoin": "LTC", "polkadot": "DOT", "chainlink": "LINK",
     "avalanche": "AVAX", "polygon": "MATIC", "биткоин": "BTC", "биток": "BTC", "битка": "BTC", "биткоина": "BTC", "битку": "BTC", "эфир": "ETH", "эфира": "ETH", "эфириум": "ETH", "эфиру": "ETH", "солана": "SOL", "солану": "SOL",
     "بیتکوین": "BTC", "بیت کوین": "BTC", "اتریوم": "ETH", "比特币": "BTC", "以太坊": "ETH", "大饼": "BTC", "बिटकॉइन": "BTC", "cosmos": "ATOM", "tron": "TRX", "stellar": "XLM", "monero": "XMR", "uniswap": "UNI",
-    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "البیتکوین": "BTC", "bitcoins": "BTC",
+    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "비트코인": "BTC", "비트": "BTC", "이더리움": "ETH", "이더": "ETH", "البیتکوین": "BTC", "bitcoins": "BTC",
 }  # fmt: skip
 COINS = frozenset(
     """
@@ -127,7 +127,7 @@ _SYMBOL_LABELS = frozenset(
 )
 _AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])")
 _WORD = re.compile(
-    r"黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
+    r"بیت کوین|黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
 )
 
 

@@ -40,6 +40,10 @@ _DONE = frozenset(
         "chiusa",
     }
 )
+_PLACING = frozenset(
+    {"set", "put", "place", "ставим", "ставлю", "poner", "colocar", "metti", "mettre", "mettez", "setzt", "setzen"}
+)
+"""Words that place a stop as well as move it: they move one only to a price or to the entry."""
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
 _UNLESS = frozenset(
     {"if", "when", "once", "after", "before", "until", "till", "если", "когда", "после", "olursa", "cuando", "quando"}
@@ -167,24 +171,21 @@ class UpdateReader:
 
     def _opening(self) -> Update | None:
         """A reply that opens with nothing but the name of a target or the stop: it was reached."""
-        named: Token | None = None
-        at_named = number = 0
-        for at, token in enumerate(self.tokens):
-            if token.type is T.LINE or (token.type is T.SIGN and token.text in ",.;!") or at > 7:
-                break
-            if token.label in (p.STOP, p.TARGET) and named is None:
-                named, at_named = token, at
-            elif token.type is T.NUMBER:
-                number += 1
-                if token.measure not in (N.PRICE, N.ORDINAL) or number > 1 or _ordinal(token) is None:
-                    return None
-            elif token.type is T.WORD and not _passes(token, at, named):
-                return None
-        if named is None or (named.label == p.TARGET and self._level(at_named) is None):
+        opening = _first_clause(self.tokens)
+        at = next((i for i, token in enumerate(opening) if token.label in (p.STOP, p.TARGET)), None)
+        if at is None:
+            return None
+        named = opening[at]
+        numbers = [token for token in opening if token.type is T.NUMBER]
+        words = [(i, token) for i, token in enumerate(opening) if token.type is T.WORD and token is not named]
+        if len(numbers) > 1 or any(_ordinal(number) is None for number in numbers):
+            return None
+        if not all(_passes(token, i, named if i > at else None) for i, token in words):
             return None
         if named.label == p.STOP:
-            return Update("stop_hit", None, 2, named) if not number else None
-        return Update("target_hit", self._level(at_named), 2, named)
+            return None if numbers else Update("stop_hit", None, 2, named)
+        level = self._level(at)
+        return None if level is None else Update("target_hit", level, 2, named)
 
     def _cancelled(self) -> Update | None:
         found = self._first(p.CANCEL)
@@ -269,49 +270,45 @@ class UpdateReader:
 
     def _gained(self, at: int) -> bool:
         """A target named without its price, with a tick before it or the distance gained behind it ("✅ TP1 +20 pips")."""
-        tokens = self.tokens
-        ahead = [token for token in _line_after(tokens, at)[:6] if token.type is T.NUMBER]
+        behind = _line_after(self.tokens, at)[:6]
+        ahead = [token for token in behind if token.type is T.NUMBER]
         if any(token.measure is N.PRICE and _ordinal(token) is None for token in ahead):
             return False
         if any(token.measure is N.DISTANCE for token in ahead):
-            return self._level(at) is not None or any(
-                token.type is T.SIGN and token.text in "+✅" for token in _line_after(tokens, at)[:6]
-            )
-        start = at
-        while start and tokens[start - 1].type is not T.LINE:
-            start -= 1
-            if at - start > _NEAR:
-                return False
-        opens_ticked = tokens[start].type is T.SIGN and tokens[start].text == "✅"
-        return opens_ticked and self._level(at) is not None and not any(token.measure is N.PRICE for token in ahead[1:])
+            return self._level(at) is not None or any(t.type is T.SIGN and t.text in "+✅" for t in behind)
+        priced = any(token.measure is N.PRICE for token in ahead[1:])
+        return self._bullet(at) == "✅" and self._level(at) is not None and not priced
+
+    def _bullet(self, at: int) -> str:
+        """The sign that opens the line, where it stands at most a few tokens before `at`."""
+        for i in range(at, max(at - _NEAR, 0) - 1, -1):
+            if not i or self.tokens[i - 1].type is T.LINE:
+                return self.tokens[i].text if self.tokens[i].type is T.SIGN else ""
+        return ""
 
     def _level(self, at: int) -> int | None:
         """The number of the target that the label at `at` names: TP3, target 2, second target, targets 1, 2 and 3."""
-        tokens = self.tokens
-        levels: list[int] = []
-        for token in tokens[at + 1 : at + 10]:
-            if token.type is T.MARK or (token.type is T.NUMBER and token.measure in (N.PRICE, N.ORDINAL)):
-                value = token.value
-                if (
-                    value is None
-                    or value != value.to_integral_value()
-                    or not 0 < value <= _HIGHEST_LEVEL
-                    or "." in token.text
-                ):
-                    break
-                levels.append(int(value))
-            elif token.type is T.LINE or (token.type is T.WORD and token.label not in (p.FILLER, p.TARGET)):
-                if not levels and (ordinal := _ordinal(token)):
-                    levels.append(ordinal)
-                break
-        if levels:
-            return max(levels)
-        for token in reversed(tokens[max(at - 3, 0) : at]):
+        behind = self._levels_behind(at)
+        if behind:
+            return max(behind)
+        for token in reversed(self.tokens[max(at - 3, 0) : at]):
             if token.type is T.LINE:
                 break
             if ordinal := _ordinal(token):
                 return ordinal
         return None
+
+    def _levels_behind(self, at: int) -> list[int]:
+        levels: list[int] = []
+        for token in self.tokens[at + 1 : at + 10]:
+            ordinal = _ordinal(token)
+            if token.type is T.MARK or (token.type is T.NUMBER and token.measure in (N.PRICE, N.ORDINAL)):
+                if ordinal is None or "." in token.text:
+                    break
+                levels.append(ordinal)
+            elif token.type is T.LINE or (token.type is T.WORD and token.label not in (p.FILLER, p.TARGET)):
+                return levels or ([ordinal] if ordinal else [])
+        return levels
 
     def _partial(self) -> Update | None:
         for at, token in enumerate(self.tokens):
@@ -342,25 +339,26 @@ class UpdateReader:
         if self.parts.isdisjoint((p.MOVE, p.BREAKEVEN)):
             return None
         for at, token in enumerate(self.tokens):
-            if (
-                token.label not in (p.STOP, p.TRAIL)
-                and p.TRAIL not in token.parts
-                and not (p.BREAKEVEN in token.parts and " " in token.low)
-                and not (p.MOVE in token.parts and " " in token.low)
-            ):
-                continue
-            self_said = p.MOVE in token.parts or (p.BREAKEVEN in token.parts and " " in token.low)
-            if self._planned(at) or (self_said and p.MOVE not in token.parts and self._left_at(at)):
-                continue
-            if (
-                self_said
-                or self._near(at, _MOVE, ahead=6, back=4)
-                or (token.label == p.STOP and self._near(at, _BREAKEVEN, ahead=4, back=0))
-            ) and not self._negated(at):
-                return Update(
-                    "move_stop", None, 3 if token.width > 2 and p.MOVE in token.parts else 2, token, self._new_stop(at)
-                )
+            if self._says_moved(at) and not self._planned(at) and not self._negated(at):
+                strength = 3 if token.width > 2 and p.MOVE in token.parts else 2
+                return Update("move_stop", None, strength, token, self._new_stop(at))
         return None
+
+    def _says_moved(self, at: int) -> bool:
+        """Whether a phrase ("SL to BE", "stop to 226") or a stop beside a word of moving or its new place says so."""
+        token = self.tokens[at]
+        phrase = " " in token.low
+        if p.MOVE in token.parts and (phrase or token.label in (p.STOP, p.TRAIL) or p.TRAIL in token.parts):
+            return True
+        if p.BREAKEVEN in token.parts and phrase:
+            return not self._left_at(at)
+        if token.label not in (p.STOP, p.TRAIL) and p.TRAIL not in token.parts:
+            return False
+        placed = token.label == p.STOP and self._near(at, _BREAKEVEN, ahead=4, back=0) is not None
+        moved = self._near(at, _MOVE, ahead=6, back=4)
+        if moved is None or moved.low not in _PLACING:
+            return placed or moved is not None
+        return placed or self._near(at, _BREAKEVEN, ahead=6) is not None or self._new_stop(at) is not None
 
     def _planned(self, at: int) -> bool:
         """Whether the words are for later: "after TP1", "when target 2 is hit" behind them on their line."""
@@ -389,13 +387,23 @@ class UpdateReader:
 
     def _closed(self) -> Update | None:
         found = self._first(p.CLOSE)
-        if found is None or self._negated(found[0]):
+        if found is None or self._negated(found[0], happened=found[1].low in _DONE) or self._long_ago(found[0]):
             return None
         at, token = found
         after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
         if token.low == "close" and after is not None and after.type is T.NUMBER and after.measure is N.PRICE:
             return None
         return Update("close", None, 2, token, done=token.low.rpartition(" ")[2] in _DONE)
+
+    def _long_ago(self, at: int) -> bool:
+        """Whether the sentence tells of another day before `at`: "yesterday we closed"."""
+        for i in range(at - 1, -1, -1):
+            token = self.tokens[i]
+            if token.type is T.LINE or (token.type is T.SIGN and token.text in ".!?"):
+                return False
+            if p.EARLIER in token.parts:
+                return True
+        return False
 
     def _fill_reported(self) -> Update | None:
         """An exchange's or bot's receipt of an execution, whatever else it says."""
@@ -416,6 +424,14 @@ class UpdateReader:
         if found is None or self._negated(found[0]):
             return None
         return Update(None, None, 1, found[1])
+
+
+def _first_clause(tokens: list[Token]) -> list[Token]:
+    """The tokens before the first line's end or stop, at most eight."""
+    for at, token in enumerate(tokens[:8]):
+        if token.type is T.LINE or (token.type is T.SIGN and token.text in ",.;!"):
+            return tokens[:at]
+    return tokens[:8]
 
 
 def _passes(token: Token, at: int, named: Token | None) -> bool:
