@@ -100,7 +100,9 @@ def account_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
                 f"({_reason(body['reason'])}), {_money(body['pnl'])}{r_multiple}{_duration(body.get('held_seconds'))}"
             )
         case EventKind.ORDER_UNKNOWN:
-            return "❓ The exchange gave no answer to an order; it is being asked."
+            at = f" at {body['price']}" if body.get("price") else ""
+            order = f"the {body['role']} order{at}" if body.get("role") else "an order"
+            return f"❓ {symbol or 'Order'}: the exchange gave no answer to {order}; it is being asked."
     return None
 
 

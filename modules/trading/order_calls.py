@@ -201,7 +201,7 @@ class OrderCalls:
             if current.state is not OrderState.SUBMITTED:
                 return
             tx["orders"].update(_state_fields(current.moved_to(OrderState.UNKNOWN, now, why)), key=order.id)
-            append(tx, order_event(EventKind.ORDER_UNKNOWN, order, now, {"reason": why}))
+            append(tx, order_event(EventKind.ORDER_UNKNOWN, order, now, {"reason": why, **_named(order)}))
         self._patience.failed(order.id, now)
         self._log.warning("no answer from the exchange", order_id=order.id, reason=why)
 
@@ -246,6 +246,12 @@ def order_event(kind: EventKind, order: Order, now: datetime, body: dict[str, An
         plan_id=order.plan_id,
         order_id=order.id,
     )
+
+
+def _named(order: Order) -> dict[str, Any]:
+    """What a person knows an order by."""
+    price = order.price or order.trigger_price
+    return {"symbol": order.symbol, "role": order.role.value, "price": plain(price) if price is not None else None}
 
 
 def _state_fields(order: Order) -> dict[str, Any]:
