@@ -102,7 +102,7 @@ def account_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
         case EventKind.ORDER_UNKNOWN:
             at = f" at {body['price']}" if body.get("price") else ""
             order = f"the {body['role']} order{at}" if body.get("role") else "an order"
-            return f"❓ {symbol or 'Order'}: the exchange gave no answer to {order}; it is being asked."
+            return f"❓ {symbol}: the exchange gave no answer to {order}; it is being asked."
     return None
 
 

@@ -129,7 +129,7 @@ ACCOUNT_LINES = [
         {"price": "59000", "reason": "stop_loss", "pnl": "-101.2", "r_multiple": "-1.01", "held_seconds": 93600},
         "🔻 BTCUSDT: closed at 59000 (stop loss), -101.20 USDT, -1.01 R, 1 d 2 h",
     ),
-    (EventKind.ORDER_UNKNOWN, {}, "❓ Order: the exchange gave no answer to an order; it is being asked."),
+    (EventKind.ORDER_UNKNOWN, {}, "❓ BTCUSDT: the exchange gave no answer to an order; it is being asked."),
     (
         EventKind.ORDER_UNKNOWN,
         {"symbol": "BTCUSDT", "role": "stop", "price": "59000"},
