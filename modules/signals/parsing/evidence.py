@@ -64,6 +64,9 @@ def weigh(
     told = _retold(reading, draft, updates)
     if told is not None:
         return told
+    others = {f.symbol for f in symbols if f.weight >= _SURE_SYMBOL}
+    if len(others) > 1 and not draft.labelled:
+        return Evidence(Kind.NONE, 0.7, "speaks of several symbols and labels no price")
     entry = _entry(reading, draft, symbol, updates, side)
     if entry is not None:
         return entry

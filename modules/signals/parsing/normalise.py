@@ -10,6 +10,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from modules.signals.parsing.tables import by_columns
+
 LONGEST = 8_192
 """Characters of a message that are read. A Telegram post has at most 4,096."""
 
@@ -90,6 +92,11 @@ _NOT_TEXT = re.compile(r"(?:https?://|www\.|t\.me/)[^\s]+|(?<![\w.])@[A-Za-z_][A
 _MIXED_WORD = re.compile(r"[A-Za-z0-9#$\u0370-\u04ff]{2,20}")
 _FOREIGN = re.compile(r"[\u0370-\u04ff]")
 _JSON_KEY = re.compile(r'^\s{0,40}[\[{].{0,40}?"[A-Za-z_ .]{1,40}"\s?:', re.DOTALL)
+_JSON_LIST = re.compile(r"\[[^\[\]]{0,800}\]")
+_JSON_SHARES = re.compile(
+    r'"(?:price|value|level|target)"\s?:|"(?:pct|percent|percentage|share|size|amount|qty|quantity|portion|allocation|weight|ratio)"\s?:\s?"?[0-9.]{1,8}%?"?',
+    re.IGNORECASE,
+)
 _JSON_TABLE = str.maketrans({"{": " ", "}": " ", "[": " ", "]": " ", '"': " ", ",": ";"})
 _ORDER_WORDS = frozenset({"market", "current", "price", "entry", "cmp", "limit"})
 
@@ -189,7 +196,7 @@ def normalise(text: str) -> Normalised:
     if "\u20e3" in text:
         text = _KEYCAPS.sub(_keycaps, text)
     if _JSON_KEY.match(text):
-        text = text.translate(_JSON_TABLE)
+        text = _JSON_LIST.sub(_only_prices, text).translate(_JSON_TABLE)
     folded = text.translate(_FOLDING)
     if "@" in folded or "t.me" in folded or "http" in folded.lower() or "www." in folded.lower():
         folded = _NOT_TEXT.sub(_blank, folded)
@@ -202,6 +209,9 @@ def normalise(text: str) -> Normalised:
         folded = folded.replace(_GONE, " ")
     if not folded.isascii() and _SUB_ZERO.search(folded):
         folded, origins = _spell_zeros(folded, origins)
+    if "|" in folded and "\n" in folded and (table := by_columns(folded)) is not None:
+        folded, places = table
+        origins = [origins[place] for place in places] if origins is not None else places
     return Normalised(folded, original, origins)
 
 
@@ -215,6 +225,11 @@ def _keycaps(match: re.Match[str]) -> str:
             else "0".ljust(len(match.group()))
         )
     return "".join(digits).ljust(len(match.group()), "\u200b")
+
+
+def _only_prices(match: re.Match[str]) -> str:
+    """A JSON list of {"price": ..., "pct": ...} with nothing but its prices."""
+    return _JSON_SHARES.sub(lambda found: " " * len(found.group()), match.group())
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -23,6 +23,9 @@ from modules.signals.parsing.updates import Update, UpdateReader, age_of
 _CERTAIN = 6
 """Weight from which a symbol needs no side beside it."""
 
+_NAMED = 4
+"""Weight of a name that is known: a word nobody knows does not outrank it."""
+
 _TAKEN = 5
 """Weight from which the words of a symbol play no other part."""
 
@@ -94,7 +97,8 @@ def _symbols(text: str, dialect: Dialect) -> tuple[list[Found], Found | None]:
     symbols = find_symbols(text, dialect.default_quote)
     symbol = max(symbols, key=lambda f: (f.weight, -f.start), default=None)
     if symbol is None or symbol.weight < _CERTAIN:
-        beside = beside_side(text, dialect.default_quote)
+        named = symbol is not None and symbol.weight >= _NAMED
+        beside = beside_side(text, dialect.default_quote, only_known=named)
         if beside is not None:
             return [*symbols, beside], beside
     if symbol is None and dialect.default_symbol is not None:

@@ -46,8 +46,9 @@ _AWAITED = frozenset(
         "menunggu",
     }
 )
-_PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET}
+_PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET, "📤": p.TARGET, "📥": p.ENTRY}
 _TAKES = frozenset({"take", "takes"})
+_SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
 AT = "at"
 _ENTERED = frozenset({p.LONG, p.SHORT, p.PRICE, AT})
@@ -203,7 +204,7 @@ class Reader:
             self._tick(at)
         elif sign in _PICTURED:
             self._pictured(at, _PICTURED[sign])
-        elif sign == "?" and at and self._asks(self.tokens[at - 1]):
+        elif sign == "?" and at and (self.found.parts[p.TALK] or self._asks(self.tokens[at - 1])):
             self.found.questions += 1
         elif sign == "@" and self.part is None:
             self.part, self.got, self.label_line, self.words = AT, 0, self.line, 0
@@ -285,9 +286,10 @@ class Reader:
     def _maybe(self, at: int, token: Token) -> str:
         """A letter or preposition is a label only where a price follows at once, and nothing else is being labelled."""
         following = self._next_number(at + 1, signs_only=True)
-        if following is None or (self.part in LABELS and not self.got):
-            return p.FILLER
         label = token.label or ""
+        waits = self.part in LABELS and not self.got and self.part != _MAYBE[label]
+        if following is None or waits:
+            return p.FILLER
         meant: dict[str, Callable[[int, Token], bool]] = {
             p.MAYBE_ENTRY: self._opens_entry,
             p.MAYBE_TARGET: self._opens_target,
@@ -312,6 +314,8 @@ class Reader:
             return self.line_open or (token.low == "t" and (direct.glued or direct.type is T.MARK))
         if token.low == "t":
             return False
+        if token.low in _SEEKING:
+            return self.found.labels[p.ENTRY] > 0 and is_price(direct)
         return self._marked(at, token) or (token.low in _TAKES and self.line_open)
 
     def _label(self, at: int, label: str) -> None:

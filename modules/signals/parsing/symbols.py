@@ -98,7 +98,7 @@ NEVER = frozenset(
     REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP
     BEST TOP GREEN RED WARNING OPEN ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH
     BEARISH I WE YOU A THEY THIS THAT HE MY ABOVE BELOW AROUND BETWEEN AFTER BEFORE AGAIN HERE IF WHEN THEN MUST DONT NO YES
-    CALL PUT CE PE OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
+    CALL PUT CE PE FUT OPT OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
     """.split()  # noqa: SIM905
 )
 
@@ -285,13 +285,14 @@ _BESIDE = re.compile(
 )
 
 
-def beside_side(text: str, default_quote: str) -> Found | None:
+def beside_side(text: str, default_quote: str, *, only_known: bool = False) -> Found | None:
     """A coin written right beside a side ("AVAX long", "Buy DOGE"): any capitals, or a known coin in any case."""
     for match in _BESIDE.finditer(text):
         for group in (1, 2):
             word = match.group(group)
             if word is None or word.isdigit() or word.upper() in NEVER or not word[0].isalnum():
                 continue
-            if (word.isupper() and any(c.isalpha() for c in word)) or word.upper() in COINS:
+            known = word.upper() in COINS or word.lower() in INDICES or word.lower() in NAMED
+            if known or (word.isupper() and any(c.isalpha() for c in word) and not only_known):
                 return Found(_completed(word.upper(), default_quote), match.start(group), match.end(group), 5)
     return None

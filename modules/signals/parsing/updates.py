@@ -203,6 +203,7 @@ class UpdateReader:
             or self._ticked(at)
             or p.HIT in token.parts
             or token.low.endswith(("done", "hit"))
+            or token.low.startswith("full ")
         )
         return Update("all_targets", None, 3, token) if hit else None
 
