@@ -22,6 +22,13 @@ from modules.views import VERSION, Views
 from modules.wiring import make_intake, serve
 
 MAX_BODY = 1_000_000
+#: Every area of paths; each has `routes(rooms)`.
+AREAS = (
+    signals,
+    trades,
+    safety,
+    analysis,
+)
 
 
 def create_app(rooms: Rooms) -> OpenAPI:
@@ -38,13 +45,13 @@ def create_app(rooms: Rooms) -> OpenAPI:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
-    for area in (signals, trades, safety, analysis):
+    for area in AREAS:
         app.register_api(area.routes(rooms))
 
     @app.get("/api/health", summary="Whether the core can trade")
     @gate.needs(None)
     def health() -> tuple[Response, int]:
-        state = rooms.views.health(rooms.clock.now(), trading=rooms.trading, feed=rooms.prices.feed())
+        state = rooms.views.health(rooms.clock.now(), trading=rooms.settings.trading, feed=rooms.prices.feed())
         return answer(state, 503 if state["status"] == "down" else 200)
 
     def authenticate(asked: Request) -> Principal | None:
@@ -74,8 +81,7 @@ async def main(stopping: asyncio.Event) -> None:
             intake=make_intake(core, prices),
             clock=core.clock,
             prices=prices,
-            kill_file=core.settings.kill_file,
-            trading=core.settings.trading,
+            settings=core.settings,
             analysis=AnalysisViews(core.settings.data_dir / "candles", core.store),
         )
         await live(place, rooms, stopping, create_app)

@@ -14,6 +14,7 @@ from database import Store
 from modules.analysis_views import AnalysisViews
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.domain.ports import Clock
+from modules.runtime.settings import Settings
 from modules.signals.intake import Intake
 from modules.views import Views
 
@@ -27,9 +28,12 @@ class Rooms:
     intake: Intake
     clock: Clock
     prices: QuoteClient
-    kill_file: Path
-    trading: str
+    settings: Settings
     analysis: AnalysisViews
+
+    @property
+    def kill_file(self) -> Path:
+        return self.settings.kill_file
 
     def prices_of_open_positions(self) -> dict[str, Decimal]:
         """The newest price of every symbol that this process follows."""

@@ -51,8 +51,7 @@ class Door:
             intake=Intake(self.world.store, late_after=timedelta(minutes=15)),
             clock=self.world.clock,
             prices=SilentPrices(),  # type: ignore[arg-type]
-            kill_file=folder / "KILL",
-            trading="paper",
+            settings=Settings(data_dir=folder),
             analysis=AnalysisViews(folder / "candles", self.world.store),
         )
         self.client: FlaskClient = create_app(rooms).test_client()
