@@ -43,6 +43,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
         validation_error_callback=problems.invalid_fields,
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["TRUST_PROXY"] = rooms.settings.trust_proxy
     app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
     for area in AREAS:

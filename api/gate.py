@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
-from flask import Flask, Request, g, request
+from flask import Flask, Request, current_app, g, request
 
 from api import problems
 from modules.accounts.permissions import Verb, require
@@ -33,8 +34,25 @@ def current() -> Principal:
     return principal
 
 
+def origin() -> str:
+    """The address the request came from.
+
+    `TRUST_PROXY` says how many proxies of one's own stand before this process; what each of them appended to
+    X-Forwarded-For is believed, and nothing that the client itself wrote there.
+    """
+    hops = int(current_app.config.get("TRUST_PROXY", 0))
+    told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    if hops and len(told) >= hops:
+        try:
+            return str(ip_address(told[-hops]))
+        except ValueError:  # not an address: whoever wrote it is not the proxy that was meant
+            pass
+    return request.remote_addr or ""
+
+
 def install(app: Flask, authenticate: Authenticate) -> None:
-    """Makes every request of `app` pass the gate."""
+    """Makes every request of `app` pass the gate; `app.extensions["authenticate"]` is who says who asks."""
+    app.extensions["authenticate"] = authenticate
 
     @app.before_request
     def pass_gate() -> Any:
@@ -44,7 +62,7 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         verb = getattr(view, "verb", _CLOSED)
         if verb is None or (view is None and not request.path.startswith("/api/")):
             return None
-        principal = authenticate(request)
+        principal = app.extensions["authenticate"](request)
         if principal is None:
             return problems.problem(401, "not_signed_in", "A bearer token is needed: Authorization: Bearer TOKEN.")
         g.principal = principal

@@ -51,13 +51,20 @@ class ListQuery(Strict):
     cursor: str | None = Field(default=None, max_length=200)
 
 
-class PositionQuery(ListQuery):
+class OwnedQuery(ListQuery):
+    """A page of one's own things; staff may ask for another user's or for everybody's."""
+
+    user: str | None = Field(default=None, max_length=100, description="Staff only: whose.")
+    all: bool = Field(default=False, description="Staff only: everybody's.")
+
+
+class PositionQuery(OwnedQuery):
     """Positions by status."""
 
     status: Literal["open", "closed", "all"] = "open"
 
 
-class OrderQuery(ListQuery):
+class OrderQuery(OwnedQuery):
     """Orders by state; `open` is every one that works."""
 
     status: Literal[

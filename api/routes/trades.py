@@ -9,6 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from api.bodies.trading import EventQuery, OrderQuery, PositionQuery
 from api.gate import needs
 from api.rooms import Rooms, answer
+from api.scope import accounts_in_question
 from modules.accounts.permissions import Verb
 from modules.domain.errors import InvalidInput
 from modules.domain.events import EventKind
@@ -24,13 +25,17 @@ def routes(rooms: Rooms) -> APIBlueprint:
     @needs(Verb.READ_TRADES)
     def positions(query: PositionQuery) -> Answer:
         prices = rooms.prices_of_open_positions()
-        page = rooms.views.positions(query.status, prices=prices, cursor=query.cursor, limit=query.limit)
+        whose = accounts_in_question(rooms, query.user, query.all)
+        page = rooms.views.positions(
+            query.status, accounts=whose, prices=prices, cursor=query.cursor, limit=query.limit
+        )
         return answer({"positions": page.rows, "next_cursor": page.next_cursor})
 
     @blueprint.get("/orders", summary="Orders, newest first")
     @needs(Verb.READ_TRADES)
     def orders(query: OrderQuery) -> Answer:
-        page = rooms.views.orders(query.status, cursor=query.cursor, limit=query.limit)
+        whose = accounts_in_question(rooms, query.user, query.all)
+        page = rooms.views.orders(query.status, accounts=whose, cursor=query.cursor, limit=query.limit)
         return answer({"orders": page.rows, "next_cursor": page.next_cursor})
 
     @blueprint.get("/events", summary="Facts of the journal after a number, oldest first")

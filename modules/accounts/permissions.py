@@ -16,6 +16,7 @@ class Verb(StrEnum):
     POST_SIGNALS = "signals.post"
     MANAGE_SOURCES = "sources.manage"
     READ_TRADES = "trades.read"
+    READ_ALL_TRADES = "trades.read_all"
     TRADE = "trades.write"
     READ_SAFETY = "safety.read"
     STOP_OWN = "safety.stop_own"
@@ -43,6 +44,7 @@ PERMISSIONS: Mapping[Verb, frozenset[Role]] = {
     Verb.POST_SIGNALS: _STAFF | {Role.ANALYST},
     Verb.MANAGE_SOURCES: _STAFF,
     Verb.READ_TRADES: _EVERYBODY,
+    Verb.READ_ALL_TRADES: _STAFF,
     Verb.TRADE: _ACTIVE,
     Verb.READ_SAFETY: _EVERYBODY,
     Verb.STOP_OWN: _ACTIVE,

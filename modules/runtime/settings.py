@@ -68,10 +68,16 @@ class Settings(BaseSettings):
     paper_slippage_bps: Annotated[Decimal, Field(ge=0, le=1000)] = Decimal(1)
     late_after_seconds: Annotated[int, Field(ge=1)] = 900
 
+    trust_proxy: Annotated[int, Field(ge=0, le=8)] = 0
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    rate_user_per_minute: Annotated[int, Field(ge=1)] = 600
+    rate_address_per_minute: Annotated[int, Field(ge=1)] = 1200
+    rate_auth_per_minute: Annotated[int, Field(ge=1)] = 30
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
-    @field_validator("telegram_channels", "telegram_operators", mode="before")
+    @field_validator("telegram_channels", "telegram_operators", "cors_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
