@@ -36,10 +36,10 @@ class Binding:
 def bind(tx: Transaction, message: SourceMessage, read: Parse) -> Binding:
     """The signal that this update of `message.source` means."""
     if message.reply_to is not None:
-        answered = _answered(tx, message.source, message.reply_to)
+        answered = _answered(tx, message, message.reply_to)
         if answered is not None:
             return Binding(answered, "It answers the signal's post.")
-    candidates = _open_signals(tx, message.source, read.symbol)
+    candidates = _open_signals(tx, message, read.symbol)
     if not candidates:
         what = read.symbol or "which the message does not name"
         return Binding(None, f"There is no open signal of this source on {what}.")
@@ -65,13 +65,14 @@ def _fitting(candidates: list[dict[str, Any]], message: SourceMessage, read: Par
     return Binding(candidates[-1]["id"], f"The newest of {len(candidates)} open signals on {read.symbol}.")
 
 
-def _answered(tx: Transaction, source: str, message_id: str) -> str | None:
+def _answered(tx: Transaction, message: SourceMessage, message_id: str) -> str | None:
     """The signal of the message answered, or of the one that in turn was answered, or of our own post of a signal."""
+    source = message.source
     for _ in range(10):
         seen = tx["messages"].search((where("source") == source) & (where("message_id") == message_id))
         bound = [each["signal_id"] for each in seen if each["signal_id"]]
         if bound:
-            return str(bound[0])
+            return str(bound[0]) if _same_owner(tx, message, bound[0]) else None
         onward = [each["reply_to"] for each in seen if each["reply_to"]]
         if not onward:
             break
@@ -80,11 +81,18 @@ def _answered(tx: Transaction, source: str, message_id: str) -> str | None:
     return str(post["signal_id"]) if post and post.get("signal_id") else None
 
 
-def _open_signals(tx: Transaction, source: str, symbol: str | None) -> list[dict[str, Any]]:
-    wanted = (where("source") == source) & where("status").one_of(_OPEN)
+def _open_signals(tx: Transaction, message: SourceMessage, symbol: str | None) -> list[dict[str, Any]]:
+    wanted = (where("source") == message.source) & where("status").one_of(_OPEN)
     if symbol is not None:
         wanted = wanted & (where("symbol") == symbol)
-    return tx["signals"].search(wanted, order_by="received_at")
+    found = tx["signals"].search(wanted, order_by="received_at")
+    return [each for each in found if each.get("owner") == message.owner]
+
+
+def _same_owner(tx: Transaction, message: SourceMessage, signal_id: str) -> bool:
+    """Two users may name their private sources alike; neither's updates reach the other's signals."""
+    signal = tx["signals"].get(key=signal_id)
+    return signal is not None and signal.get("owner") == message.owner
 
 
 def _older(candidates: list[dict[str, Any]], message: SourceMessage) -> Binding:

@@ -182,6 +182,7 @@ class Intake:
             expires_at=said_at + ENTRY_WINDOW,
             confidence=read.confidence,
             late=late,
+            owner=message.owner,
         )
         if refused is None:
             return signal
@@ -195,6 +196,8 @@ class Intake:
         earliest = ms_from_utc(message.received_at - REPEAT_WINDOW)
         same = tx["signals"].search(where("fingerprint") == fingerprint(read))
         for signal in same:
+            if signal.get("owner") != message.owner:
+                continue  # what one user's own source says can't silence anybody else's, nor the other way round
             open_still = signal["status"] in (SignalStatus.WAITING.value, SignalStatus.ACTIVE.value)
             if open_still or signal["received_at"] >= earliest:
                 return str(signal["id"])
@@ -222,6 +225,8 @@ class Intake:
         self, tx: Transaction, message: SourceMessage, kind: EventKind, body: dict[str, Any], signal: str | None = None
     ) -> None:
         about = {"source": message.source, "message_id": message.message_id, **body}
+        if message.owner is not None:
+            about["owner"] = message.owner
         append(tx, Event(kind, message.received_at, about, key=f"{kind.value}:{message.id}", signal_id=signal))
 
 

@@ -273,7 +273,8 @@ class SignalTracker:
     def _tell(
         tx: Transaction, kind: EventKind, signal: Signal, now: datetime, body: dict[str, Any], key: str = "1"
     ) -> None:
-        append(tx, Event(kind, now, body, key=f"{kind.value}:{signal.id}:{key}", signal_id=signal.id))
+        about = body if signal.owner is None else {**body, "owner": signal.owner}
+        append(tx, Event(kind, now, about, key=f"{kind.value}:{signal.id}:{key}", signal_id=signal.id))
 
 
 def _entry_price(signal: Signal, quote: Quote) -> Decimal | None:

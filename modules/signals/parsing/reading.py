@@ -264,6 +264,8 @@ class Reader:
             self._label(at, label)
         elif label in _SIDES:
             self._side(at, token, label)
+        elif label in (p.PRICE, p.MARKET) and self._in_brackets(at):
+            self._aside(p.NOTE)
         elif label == p.PRICE:
             if self.part in (None, AT) or (self.line_open and (self.got or self.part not in LABELS)):
                 self._label(at, label)
@@ -283,6 +285,12 @@ class Reader:
         else:
             self._quiet(token, label)
 
+    def _in_brackets(self, at: int) -> bool:
+        """Whether the words open a bracket behind a price: "entry 0.52 (price now 0.521)" tells what the market does."""
+        behind = self.tokens[at + 1 : at + 3]
+        told = bool(behind) and (is_price(behind[0]) or (behind[0].type is T.WORD and is_price(behind[-1])))
+        return told and bool(at and self.got) and self.tokens[at - 1].text == "("
+
     def _maybe(self, at: int, token: Token) -> str:
         """A letter or preposition is a label only where a price follows at once, and nothing else is being labelled."""
         following = self._next_number(at + 1, signs_only=True)
@@ -293,13 +301,21 @@ class Reader:
         meant: dict[str, Callable[[int, Token], bool]] = {
             p.MAYBE_ENTRY: self._opens_entry,
             p.MAYBE_TARGET: self._opens_target,
-            p.MAYBE_STOP: self._marked,
+            p.MAYBE_STOP: self._opens_stop,
         }
         return _MAYBE[label] if meant[label](at, token) else p.FILLER
 
     def _marked(self, at: int, _token: Token, signs: str = ":=-") -> bool:
         direct = self.tokens[at + 1]
         return direct.type is T.SIGN and direct.text in signs
+
+    def _opens_stop(self, at: int, token: Token) -> bool:
+        """The letter alone is the stop's before a sign, or as a capital that opens a line of a call."""
+        return self._marked(at, token) or self._heads(at, token)
+
+    def _heads(self, at: int, token: Token) -> bool:
+        """Whether a capital letter opens its line, a side was named above, and a price follows at once."""
+        return self.line_open and token.text.isupper() and bool(self.found.sides) and is_price(self.tokens[at + 1])
 
     def _opens_entry(self, at: int, token: Token) -> bool:
         """A word such as "in" is the entry's before a sign, or in capitals or at the start of a line that is free."""
@@ -313,7 +329,7 @@ class Reader:
         if counts and self._next_number(at + 2, signs_only=True) is not None:
             return self.line_open or (token.low == "t" and (direct.glued or direct.type is T.MARK))
         if token.low == "t":
-            return False
+            return self._heads(at, token)
         if token.low in _SEEKING:
             return self.found.labels[p.ENTRY] > 0 and is_price(direct)
         return self._marked(at, token) or (token.low in _TAKES and self.line_open)
@@ -350,7 +366,7 @@ class Reader:
         self.got = self.words = 0
 
     def _quiet(self, token: Token, label: str) -> None:
-        if label == p.MARKET:
+        if label == p.MARKET and self.part != p.NOTE:
             self.found.market.append(token)
         elif label == p.LIMIT:
             self.found.limits.append(token)

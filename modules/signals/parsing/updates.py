@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import takewhile
 
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.shares import Share, share_near
@@ -397,7 +398,9 @@ class UpdateReader:
         return Update("close", None, 2, token, done=token.low.rpartition(" ")[2] in _DONE)
 
     def _long_ago(self, at: int) -> bool:
-        """Whether the sentence tells of another day before `at`: "yesterday we closed"."""
+        """Whether the sentence, or the heading, tells of another day before `at`: "yesterday we closed"."""
+        if self._headed_earlier():
+            return True
         for i in range(at - 1, -1, -1):
             token = self.tokens[i]
             if token.type is T.LINE or (token.type is T.SIGN and token.text in ".!?"):
@@ -405,6 +408,12 @@ class UpdateReader:
             if p.EARLIER in token.parts:
                 return True
         return False
+
+    def _headed_earlier(self) -> bool:
+        """Whether the first of several lines tells of another day and holds no price: "Yesterday's results"."""
+        heading = list(takewhile(lambda token: token.type is not T.LINE, self.tokens))
+        several = len(heading) < len(self.tokens)
+        return several and any(p.EARLIER in each.parts for each in heading) and not any(map(is_price, heading))
 
     def _fill_reported(self) -> Update | None:
         """An exchange's or bot's receipt of an execution, whatever else it says."""

@@ -156,6 +156,8 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "terceiro|terceira",
     },
     "fa": {
+        PAST: "دیروز|هفته گذشته|مثال",
+        EARLIER: "دیروز|هفته گذشته",
         ENTRY: "ورود|نقطه ورود|قیمت ورود|محدوده ورود|نقاط ورود|ناحیه ورود|منطقه ورود|پله ورود|انتری|پله اول|پله دوم|خرید در محدوده|نقطه خرید|محدوده خرید",
         TARGET: "هدف|اهداف|تارگت|تارگت ها|تارگتها|تارگتهای|تارگت های|حد سود|حدسود|تی پی|تیپی|هدفها|اهداف قیمتی|سیو سود|هدف ها",
         STOP: "حد ضرر|حدضرر|استاپ|استاپ لاس|استاپلاس|استاپ لاس|ضرر|حد زیان|استاب|اس ال",
@@ -193,6 +195,8 @@ TABLES: dict[str, dict[str, str]] = {
         "#4": "چهارم|چهار",
     },
     "ar": {
+        PAST: "أمس|امس|الأسبوع الماضي|مثال",
+        EARLIER: "أمس|امس|الأسبوع الماضي",
         ENTRY: "دخول|الدخول|نقطة الدخول|سعر الدخول|منطقة الدخول|منطقة الشراء|منطقة البيع|دخول من|نقاط الدخول|سعر الشراء",
         TARGET: "الهدف|هدف|الأهداف|أهداف|جني الأرباح|جني الارباح|اخذ الربح|أخذ الربح|الاهداف|اهداف",
         STOP: "الستوب|ستوب لوز|وقف خسارة|وقف الخسارة|وقف|ستوب|ايقاف الخسارة|إيقاف الخسارة|وقف الخساره|ستوب لوس|الوقف",
@@ -229,6 +233,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#4": "الرابع|رابع",
     },
     "de": {
+        RESULT: "ergebnis|ergebnisse|zusammenfassung|auswertung",
         EARLIER: "gestern|letzte woche",
         PAST: "gestern|war|letzte woche|beispiel",
         ENTRY: "ek|einkaufskurs|einstieg|einstiegspreis|einstiegszone|einstiegskurs|kaufzone|einstieg bei|eingang",
@@ -265,6 +270,9 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "drittes|dritter|dritte",
     },
     "fr": {
+        RESULT: "résultat|résultats|bilan|récapitulatif",
+        PAST: "hier|la semaine dernière|exemple|par exemple",
+        EARLIER: "hier|la semaine dernière",
         ENTRY: "entrée|prix d'entrée|zone d'entrée|point d'entrée|zone d'achat|entrées",
         TARGET: "objectif|objectifs|cible|cibles|prise de profit|prise de bénéfice",
         STOP: "arrêt|stop perte|perte maximale|arrêt des pertes",
@@ -299,6 +307,9 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "troisième",
     },
     "it": {
+        RESULT: "risultato|risultati|riepilogo",
+        PAST: "ieri|la settimana scorsa|esempio|ad esempio",
+        EARLIER: "ieri|la settimana scorsa",
         ENTRY: "ingresso|ingressi|prezzo di ingresso|zona di ingresso|entrata|prezzo di entrata|zona di acquisto|prezzo d'ingresso",
         TARGET: "obiettivo|obiettivi|prendi profitto|presa di profitto",
         STOP: "stop perdita|fermo perdita",
@@ -333,6 +344,7 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "terzo|terza",
     },
     "id": {
+        RESULT: "hasil|rekap|ringkasan",
         EARLIER: "kemarin|minggu lalu",
         PAST: "kemarin|minggu lalu|contoh",
         ENTRY: "masuk|harga masuk|area masuk|zona masuk|titik masuk|area beli|zona beli|area entry|antri|antri di|harga beli|area jual|area buy|area sell|antrian",
@@ -369,6 +381,9 @@ TABLES: dict[str, dict[str, str]] = {
         "#3": "ketiga",
     },
     "zh": {
+        RESULT: "战绩|战报|总结|成绩|结果",
+        PAST: "昨日|昨天|上周|例如|回顾",
+        EARLIER: "昨日|昨天|上周",
         ENTRY: "入场价格|进场价格|入场点位|开仓价格|入场价|进场价|开仓价|入场点|进场点|入场|进场|开仓|建仓|买入价|卖出价|挂单",
         TARGET: "止盈价|止盈位|止盈点|止盈|目标价|目标位|目标",
         STOP: "止损价|止损位|止损点|止损",
@@ -511,6 +526,9 @@ TABLES: dict[str, dict[str, str]] = {
         SIGNAL: "сигнал|сетап",
     },
     "ko": {
+        RESULT: "결과|성과|매매일지",
+        PAST: "어제|지난주|예시|예를 들어",
+        EARLIER: "어제|지난주",
         ENTRY: "진입가|진입|진입가격|진입 가격|진입구간|진입 구간|매수가|평단",
         TARGET: "목표가|목표|익절가|익절|타겟",
         STOP: "손절가|손절|스탑|스탑로스",
@@ -532,6 +550,7 @@ TABLES: dict[str, dict[str, str]] = {
         CONDITION: "만약|가능성|분석|예상",
     },
     "nl": {
+        RESULT: "resultaat|resultaten|samenvatting",
         EARLIER: "gisteren|vorige week",
         PAST: "gisteren|vorige week|voorbeeld",
         ENTRY: "instap|instapprijs|instapzone",
@@ -548,6 +567,9 @@ TABLES: dict[str, dict[str, str]] = {
         CONDITION: "misschien|verwacht|analyse|mogelijk",
     },
     "ja": {
+        RESULT: "結果|成績|まとめ",
+        PAST: "昨日|先週",
+        EARLIER: "昨日|先週",
         ENTRY: "エントリー|エントリー価格",
         TARGET: "利確|利益確定|ターゲット|目標",
         STOP: "損切り|損切|ストップ|ストップロス",
