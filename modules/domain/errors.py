@@ -3,7 +3,9 @@
     Trouble
     ├── InvalidInput     the caller must change what was sent (400/422)
     ├── NotFound         there is no such thing, or it belongs to somebody else (404)
+    ├── NotSignedIn      it is not proven who the caller is (401)
     ├── NotAllowed       the caller may not do this (403)
+    ├── TooMany          asked too often; try again after the time it names (429)
     ├── Conflict         it clashes with what is already so (409)
     ├── Unavailable      try again later; it has certainly not happened (503, retried)
     ├── OutcomeUnknown   it may have happened: ask by id, never repeat blindly
@@ -42,6 +44,20 @@ class NotFound(Trouble):
 
 class NotAllowed(Trouble):
     code = "not_allowed"
+
+
+class NotSignedIn(Trouble):
+    code = "not_signed_in"
+
+
+class TooMany(Trouble):
+    """Nothing happened; asking again makes sense after `retry_after_seconds`."""
+
+    code = "too_many"
+
+    def __init__(self, message: str, *, retry_after_seconds: int, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Conflict(Trouble):
