@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     master_key: SecretStr = SecretStr("")
     admin_email: str = "operator@localhost"
     admin_password: SecretStr = SecretStr("")
+    registration: Literal["open", "closed"] = "open"
+    public_url: str = ""
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = "VerzekAutoTrader <no-reply@localhost>"
 
     prices: str = "auto"
     speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
@@ -44,6 +48,7 @@ class Settings(BaseSettings):
     stale_after_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
 
     telegram_bot_token: SecretStr = SecretStr("")
+    telegram_bot_name: str = ""
     telegram_bot_api: str = "https://api.telegram.org"
     telegram_webhook_secret: SecretStr = SecretStr("")
     telegram_webhook_url: str = ""
@@ -100,6 +105,20 @@ class Settings(BaseSettings):
             return value
         raise ValueError("must be auto, live, simulated, replay:PATH or follow:PATH")
 
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if not value or value.startswith(("http://", "https://")):
+            return value.rstrip("/")
+        raise ValueError("must start with http:// or https://")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value() or value.get_secret_value().startswith(("smtp://", "smtps://")):
+            return value
+        raise ValueError("must start with smtp:// or smtps://")
+
     @field_validator("database_url")
     @classmethod
     def _engine(cls, value: str) -> str:
@@ -131,6 +150,11 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """Address of the store; by default one SQLite file in the data directory."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'verzek.db').resolve()}"
+
+    @property
+    def web_address(self) -> str:
+        """Where people reach this installation, for links in mails."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @property
     def kill_file(self) -> Path:
