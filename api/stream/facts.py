@@ -137,7 +137,8 @@ class Facts:
         """(topic, type, owner) of each channel the fact belongs to. Of the journal alone: the same at every reading."""
         kind, account = entry.kind, entry.body.get("account_id")
         if kind in _SIGNALS:
-            yield "signals", "signal", None
+            owner = entry.body.get("owner")
+            yield ("signals", "signal", None) if owner is None else ("signals:own", "signal", str(owner))
         elif kind in _POSITIONS or kind in _ORDERS:
             topic, word = ("positions", "position") if kind in _POSITIONS else ("orders", "order")
             if account is not None and (owner := self._owner(str(account))) is not None:

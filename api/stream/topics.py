@@ -32,7 +32,8 @@ class Topic:
 
 
 TOPICS: Mapping[str, Topic] = {
-    "signals": Topic(Verb.READ_SIGNALS),
+    "signals": Topic(Verb.READ_SIGNALS, companion="signals:own"),
+    "signals:own": Topic(Verb.READ_SIGNALS, private=True),
     "scanner": Topic(Verb.READ_ANALYSIS),
     "system": Topic(Verb.READ_SAFETY, companion="system:processes"),
     "system:processes": Topic(Verb.READ_SAFETY),
@@ -44,7 +45,9 @@ TOPICS: Mapping[str, Topic] = {
     "orders:all": Topic(Verb.READ_EVENTS),
 }
 #: Topics whose messages are facts of the journal: their numbers outlive this process.
-JOURNAL_TOPICS = frozenset({"signals", "system", "system:all", "positions", "positions:all", "orders", "orders:all"})
+JOURNAL_TOPICS = frozenset(
+    {"signals", "signals:own", "system", "system:all", "positions", "positions:all", "orders", "orders:all"}
+)
 _JOBS = Topic(Verb.OWN_PROFILE, private=True)
 
 
@@ -95,4 +98,4 @@ def admit(topic: str, who: Principal | None) -> tuple[str, tuple[tuple[str, str]
     if not may(who, wanted.verb):
         raise NotAllowed(f"{topic} is not open to you")
     names = (topic,) if wanted.companion is None else (topic, wanted.companion)
-    return topic, tuple((each, channel_key(each, who.user_id if wanted.private else None)) for each in names)
+    return topic, tuple((each, channel_key(each, who.user_id if describe(each).private else None)) for each in names)

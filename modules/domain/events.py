@@ -1,6 +1,7 @@
 """Facts, in the past tense. Every process tells the others through these, in one journal.
 
 An event's body is plain JSON; the names of its fields are listed here once. `key` makes appending it twice harmless.
+Events about messages and signals of a private source also carry `owner`, the one user they concern.
 """
 
 from __future__ import annotations

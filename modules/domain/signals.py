@@ -33,7 +33,10 @@ class SignalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceMessage:
-    """One post as a source adapter delivers it. `edited` counts edits (0 = as first posted)."""
+    """One post as a source adapter delivers it. `edited` counts edits (0 = as first posted).
+
+    `owner` is the user whose private source it came through (a webhook of theirs, a strategy); None for what concerns all.
+    """
 
     source: str
     message_id: str
@@ -43,6 +46,7 @@ class SourceMessage:
     reply_to: str | None = None
     edited: int = 0
     backlog: bool = False
+    owner: str | None = None
 
     def __post_init__(self) -> None:
         if not self.source or not self.message_id:
@@ -67,7 +71,10 @@ class SignalHit:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """An entry call and its life so far. `targets` run in the order of the trade's direction."""
+    """An entry call and its life so far. `targets` run in the order of the trade's direction.
+
+    With an `owner` it is private: planned for that user's accounts alone and told to nobody else.
+    """
 
     id: str
     source: str
@@ -98,6 +105,7 @@ class Signal:
     closed_at: datetime | None = None
     r_multiple: Decimal | None = None
     return_percent: Decimal | None = None
+    owner: str | None = None
 
     @property
     def reference_price(self) -> Decimal | None:

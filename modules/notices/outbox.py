@@ -145,12 +145,13 @@ class Outbox:
         return {"symbol": document["symbol"]} if document else {}
 
     def _readers(self, tx: Transaction, kind: EventKind, body: Mapping[str, Any]) -> Iterable[Chat]:
-        if kind in _SIGNAL_KINDS:
-            return _chats(tx, ChatKind.VIP, ChatKind.TRIAL)
         if kind in _ACCOUNT_KINDS:
             account = tx["accounts"].get(key=body["account_id"])
-            owner = account["user_id"] if account else None
-            return [chat for chat in _chats(tx, ChatKind.USER, ChatKind.OPERATOR) if chat.user_id == owner]
+            return _chats_of(tx, account["user_id"] if account else None)
+        if body.get("owner") is not None:  # of a private source: nobody else's business
+            return _chats_of(tx, str(body["owner"]))
+        if kind in _SIGNAL_KINDS:
+            return _chats(tx, ChatKind.VIP, ChatKind.TRIAL)
         return _chats(tx, ChatKind.OPERATOR)
 
 
@@ -239,6 +240,10 @@ def first_post(reader: Store | Transaction, chat_id: str, signal_id: str | None)
 def _chats(tx: Transaction, *kinds: ChatKind) -> list[Chat]:
     found = tx["chats"].search(where("kind").one_of([kind.value for kind in kinds]))
     return [from_document(Chat, each) for each in found]
+
+
+def _chats_of(tx: Transaction, user_id: str | None) -> list[Chat]:
+    return [chat for chat in _chats(tx, ChatKind.USER, ChatKind.OPERATOR) if chat.user_id == user_id]
 
 
 def _delivery(entry: Entry, chat: Chat, text: str, now: datetime) -> dict[str, Any]:

@@ -119,6 +119,8 @@ class Planner:
             account = from_document(Account, document)
             if not (account.enabled and account.settings.follows(signal.source)):
                 continue
+            if signal.owner is not None and account.user_id != signal.owner:
+                continue
             name = plan_id(signal.id, account.id)
             item = {
                 "id": name,

@@ -104,6 +104,20 @@ async def test_a_sign_in_opens_ones_own_topics(house: House) -> None:
     assert (await client.hear("scan"))["data"]["score"] == 81
 
 
+async def test_signals_of_a_private_source_reach_their_owner_alone(house: House) -> None:
+    ann, bob = await house.client("ann"), await house.client("bob")
+    for each in (ann, bob):
+        await each.subscribe("signals")
+    house.fact(EventKind.SIGNAL_RECEIVED, source="webhook:tv", symbol="ETHUSDT", side="long", owner="ann")
+    house.fact(EventKind.SIGNAL_RECEIVED, source="s", symbol="BTCUSDT", side="long")
+    assert {(said["topic"], said["seq"]) for said in [await ann.hear(), await ann.hear()]} == {
+        ("signals", 1),
+        ("signals:own", 1),
+    }
+    heard = await bob.hear("signal")
+    assert (heard["topic"], heard["seq"], heard["data"]["symbol"]) == ("signals", 1, "BTCUSDT")
+
+
 async def test_private_topics_never_reach_another_user(house: House) -> None:
     ann, bob, zoe = await house.client("ann"), await house.client("bob"), await house.client("zoe")
     for each in (ann, bob, zoe):
