@@ -17,6 +17,7 @@ from modules.domain.errors import (
     InvalidInput,
     NotAllowed,
     NotFound,
+    NotSignedIn,
     OutcomeUnknown,
     Rejected,
     Trouble,
@@ -26,6 +27,7 @@ from modules.runtime.logs import log
 
 _STATUS: tuple[tuple[type[Trouble], int], ...] = (
     (InvalidInput, 422),
+    (NotSignedIn, 401),
     (NotFound, 404),
     (NotAllowed, 403),
     (Conflict, 409),
