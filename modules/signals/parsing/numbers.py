@@ -14,16 +14,18 @@ from modules.signals.parsing.tokens import N, T, Token
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[.,']\d{3})+")
 _SPACED = re.compile(r"\d \d{3}")
+_WHOLE_DIGITS = 3
 _LARGE = Decimal(10) ** 12
 _SMALL = Decimal(10) ** -18
 
 
 @dataclass(frozen=True, slots=True)
 class Separators:
-    """What a comma and a point before exactly three digits mean in this message."""
+    """What a comma and a point before exactly three digits mean in this message, and whether ".182" is below one."""
 
     comma_decimal: bool = False
     point_thousands: bool = False
+    point_leads: bool = True
 
 
 def join_spaced(tokens: list[Token], text: str) -> list[Token]:
@@ -89,7 +91,14 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None) -> Sepa
             point_thousands += 1
     if floor is not None and not point_thousands + point_decimal:
         point_thousands = _below(tokens, floor)
-    return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal)
+    leads = not any(_is_large(token) for token in tokens)
+    return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal, leads)
+
+
+def _is_large(token: Token) -> bool:
+    """Whether a price of three digits or more before its point stands here: beside it ".4147" is a slip for 4147."""
+    whole = token.text.partition(".")[0]
+    return token.type is T.NUMBER and token.measure is N.PRICE and whole.isdigit() and len(whole) >= _WHOLE_DIGITS
 
 
 def _below(tokens: list[Token], floor: Decimal) -> int:
@@ -153,6 +162,8 @@ def _take_apart(token: Token, parts: list[str], separators: Separators) -> list[
 def value_of(text: str, separators: Separators) -> Decimal | None:
     """The number in `text`, None where it is none (a version, an overlong chain of digits)."""
     factor = Decimal(1)
+    if text[0] == "." and text[1] != "0" and not separators.point_leads:
+        text = text[1:]
     if text[-1] in "kKкК":
         text, factor = text[:-1], Decimal(1000)
     plain = _plain(text.replace("'", ""), separators, in_thousands=factor > 1)
