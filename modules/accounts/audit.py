@@ -117,15 +117,17 @@ def hash_of(row: Mapping[str, Any]) -> str:
 def kept(values: Mapping[str, Any]) -> dict[str, Any]:
     """What of `values` is written: plain JSON, and nothing whose name or shape says that it is a secret."""
     return {
-        str(name): REDACTED if value is not None and _SECRET_NAME.search(str(name)) else _plain(value)
+        _text(str(name), 200): REDACTED if value is not None and _SECRET_NAME.search(str(name)) else _plain(value)
         for name, value in values.items()
     }
 
 
 def _plain(value: Any) -> Any:
     match value:
-        case None | bool() | int():
+        case None | bool():
             return value
+        case int():
+            return value if abs(value) < 2**63 else str(value)
         case Enum():
             return value.value
         case str():
@@ -151,7 +153,9 @@ def _text(value: str, longest: int) -> str:
 def _newest(tx: Transaction) -> tuple[dict[str, Any], str]:
     """The head to go on from, and what is wrong with it, if anything."""
     rows = tx[LOG].search(order_by="seq", descending=True, limit=1)
-    last = {"seq": rows[0]["seq"], "hash": rows[0]["hash"]} if rows else {"seq": 0, "hash": FIRST_HASH}
+    last: dict[str, Any] = {"seq": 0, "hash": FIRST_HASH}
+    if rows:
+        last = {"seq": rows[0]["seq"], "hash": rows[0]["hash"]}
     head = tx[HEADS].get(key=_HEAD)
     if head is None:
         return {**last, "doubt": None}, "the head was missing" if rows else ""
