@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from database import Bell, Store, StoreBusy, StoreError
+from modules.accounts.audit import seal_with
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.connections.instrument_catalogue import InstrumentCatalogue
 from modules.domain.errors import Misconfigured, Unavailable
@@ -29,7 +30,7 @@ from modules.runtime.clock import SystemClock
 from modules.runtime.heartbeat import Heartbeat
 from modules.runtime.logs import log, set_up_logs
 from modules.runtime.process import Worker, live
-from modules.runtime.settings import Settings, ensure_data_dir, load_settings
+from modules.runtime.settings import Settings, ensure_data_dir, kept_secret, load_settings
 from modules.signals.intake import Intake
 from modules.trading.risk import HardLimits
 
@@ -75,6 +76,7 @@ def open_core(settings: Settings | None = None) -> Core:
         raise Unavailable(f"the store is locked: {busy}") from busy
     except StoreError as error:
         raise Misconfigured([f"DATABASE_URL: {error}"]) from error
+    seal_with(kept_secret(chosen, "secret_key"))
     return Core(chosen, SystemClock(), store, InstrumentCatalogue(chosen.data_dir))
 
 

@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from database import Store, Transaction
+from modules.accounts.audit import SYSTEM, record
 from modules.domain.errors import Refused
 from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.orders import Order, OrderRequest
-from modules.domain.people import Account
+from modules.domain.people import Account, Principal
 from modules.journal import append
 from modules.records import from_document, to_document
 from modules.trading import safety
@@ -56,9 +57,19 @@ def refusal_for(
 
 
 def change(
-    store: Store, scope: Scope, scope_id: str, step: Callable[[SafetyState], SafetyState], now: datetime
+    store: Store,
+    scope: Scope,
+    scope_id: str,
+    step: Callable[[SafetyState], SafetyState],
+    now: datetime,
+    *,
+    who: Principal = SYSTEM,
+    origin: str = "",
 ) -> SafetyState:
-    """Applies `step` (a verb of `safety`) to a scope's state; an actual change is stored and told."""
+    """Applies `step` (a verb of `safety`) to a scope's state; an actual change is stored, told and audited.
+
+    `who` asked for it, from the address `origin`; by default the service itself did (the end of a pause, the breaker).
+    """
     with store.transaction(durable=True) as tx:
         before = state_of(tx, scope, scope_id)
         after = step(before)
@@ -74,6 +85,16 @@ def change(
             "reason": after.reason,
         }
         append(tx, Event(EventKind.SAFETY_CHANGED, now, body))
+        record(
+            tx,
+            who,
+            f"safety.{after.stage.value}",
+            f"safety:{after.id}",
+            now=now,
+            origin=origin,
+            before={"stage": before.stage, "reason": before.reason, "until": before.until},
+            after={"stage": after.stage, "reason": after.reason, "until": after.until, "by": after.by},
+        )
     return after
 
 
