@@ -36,7 +36,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("users", indexes=(Index(("email",), unique=True), Index(("telegram_id",), unique=True))),
     CollectionSpec("sessions", indexes=(Index(("user_id",)),)),
     CollectionSpec("sign_in_attempts", indexes=(Index(("forget_at",)),)),
-    CollectionSpec("one_time_codes", indexes=(Index(("user_id", "purpose")), Index(("expires_at",)))),
+    CollectionSpec("one_time_codes", indexes=(Index(("subject", "purpose")), Index(("expires_at",)))),
     CollectionSpec("api_keys", indexes=(Index(("user_id",)), Index(("secret_hash",), unique=True))),
     CollectionSpec("mails", indexes=(Index(("status", "due_at")), Index(("user_id",)))),
     CollectionSpec("accounts", indexes=(Index(("user_id",)),)),
