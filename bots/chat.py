@@ -1,6 +1,7 @@
 """One table of commands for every chat: Telegram, the local chat and the terminal render the same answers.
 
-A command names its arguments with types, who may use it, and whether it asks before it acts. Nothing here knows a channel.
+A command names its arguments, what somebody must be allowed to use it (the one table of permissions decides), and whether it
+asks before it acts. Nothing here knows a channel.
 A confirmation is bound to the person, the chat and the exact command, can be used once, and runs out.
 """
 
@@ -13,14 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import IntEnum
 from html import escape
 from typing import Any
 
 from database import Store
+from modules.accounts.permissions import Verb, may
 from modules.analysis.candles import Candles
 from modules.domain.errors import InvalidInput, NotAllowed, Trouble
 from modules.domain.market import ms_from_utc
+from modules.domain.people import Principal, Role
 from modules.domain.ports import Clock, QuoteBoard
 from modules.runtime.settings import Settings
 from modules.signals.intake import Intake
@@ -30,22 +32,25 @@ CONFIRM_FOR = timedelta(minutes=2)
 LONGEST_COMMAND = 4000
 
 
-class Role(IntEnum):
-    """Who may; each role may what those below it may."""
-
-    ANYONE = 0
-    SUBSCRIBER = 1
-    OPERATOR = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who writes, and where. `chat_id` is `local:NAME` or `telegram:ID`."""
+    """Who writes, and where. `chat_id` is `local:NAME` or `telegram:ID`.
+
+    `role` is None for a guest, who was not taken in yet; `disabled` for a user whose account was closed by an admin.
+    """
 
     user_id: str
     chat_id: str
-    role: Role
+    role: Role | None
     name: str = ""
+    disabled: bool = False
+
+    @property
+    def principal(self) -> Principal:
+        """As whom permissions and the audit log know the person. Raises NotAllowed for a guest."""
+        if self.role is None:
+            raise NotAllowed("Write /start first.")
+        return Principal(self.user_id, self.role, self.chat_id.partition(":")[0].replace("local", "chat"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +110,22 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row of the table. `asks` says, before it acts, what it will do; None acts at once."""
+    """One row of the table. `verb` is what somebody must be allowed; None is open to guests as well. `asks` says, before
+    it acts, what it will do; None acts at once."""
 
     name: str
     help: str
     usage: str
-    role: Role
+    verb: Verb | None
     handler: Handler
     fewest: int = 0
     asks: Callable[[Call], str | None] | None = None
     example: str = ""
     aliases: tuple[str, ...] = field(default=())
+
+    def open_to(self, role: Role | None) -> bool:
+        """Whether somebody of this role may use it."""
+        return self.verb is None or (role is not None and may(Principal("", role, "chat"), self.verb))
 
 
 class ChatTable:
@@ -133,18 +143,20 @@ class ChatTable:
         except Trouble as trouble:
             return Answer(f"⚠️ {escape(trouble.message)}")
 
-    def visible(self, role: Role) -> tuple[Command, ...]:
-        """The commands somebody with this role may use."""
-        return tuple(command for command in self.commands if command.role <= role)
+    def visible(self, role: Role | None) -> tuple[Command, ...]:
+        """The commands somebody with this role (None: a guest) may use."""
+        return tuple(command for command in self.commands if command.open_to(role))
 
     async def _answer(self, person: Person, text: str, rooms: Rooms, now: datetime) -> Answer:
+        if person.disabled:
+            raise NotAllowed("Your account is closed. Ask whoever runs this service.")
         name, rest = _split(text)
         confirmed = name == "confirm"
         if confirmed:
             name, rest = self._confirmed(person, tuple(rest.split()), rooms.store, now)
         words = tuple(rest.split())
         command = self._by_name.get(name)
-        if command is None or command.role > person.role:
+        if command is None or not command.open_to(person.role):
             return self._unknown(name, person)
         if len(words) < command.fewest:
             raise InvalidInput(

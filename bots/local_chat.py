@@ -13,11 +13,12 @@ import select
 import sys
 from typing import Any
 
-from bots.chat import Answer, Button, Person, Role, Rooms
+from bots.chat import Answer, Button, Person, Rooms
 from bots.commands import TABLE
 from modules.accounts.first_start import OPERATOR, prepare
 from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc
+from modules.domain.people import Role
 from modules.domain.signals import SourceMessage
 from modules.notices.local_channel import last_number, messages_after
 from modules.notices.wording import without_markup

@@ -6,11 +6,11 @@ A group never controls anybody's money: commands count only in private chats, or
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from datetime import timedelta
 
-from bots.chat import Answer, Button, ChatTable, Person, Role, Rooms
+from bots.chat import Answer, Button, ChatTable, Person, Rooms
 from bots.commands.everyone import enrol
+from bots.introduction import telegram_person
 from modules.connections import telegram_bot_api as wire
 from modules.connections.telegram_inputs import ChatInput
 from modules.domain.errors import InvalidInput
@@ -21,6 +21,8 @@ from modules.runtime.logs import log
 _LONGEST_DATA = 64
 _PRESS_FOR = timedelta(days=7)
 _PRIVATE = "private"
+#: With these somebody is not taken in as a new user: they begin, ask, or tell who they are already.
+_GUESTS_WRITE = ("/start", "/help", "/link")
 
 
 class TelegramInbox:
@@ -44,9 +46,9 @@ class TelegramInbox:
         if not text:
             return None
         person = self._person(update)
-        if person.role is Role.ANYONE and not _begins(text):  # who begins otherwise is taken in all the same
-            enrol(person, self._rooms)
-            person = replace(person, role=Role.SUBSCRIBER)
+        if person.role is None and not person.disabled and not _for_guests(text):
+            enrol(person, self._rooms)  # who begins otherwise is taken in all the same
+            person = self._person(update)
         self._rooms.store["chats"].update({"blocked": False}, key=person.chat_id)
         answer = await self._table.handle(person, text, self._rooms)
         return self.rendered(
@@ -59,12 +61,8 @@ class TelegramInbox:
         return wire.Outgoing(chat_id, answer.text, reply_to=reply_to, buttons=buttons, picture=answer.picture)
 
     def _person(self, update: ChatInput) -> Person:
-        name = update.username or ""
-        if {str(update.user_id), name, f"@{name}"} & self._operators and update.user_id is not None:
-            return Person("operator", f"telegram:{update.chat_id}", Role.OPERATOR, name)
-        user_id = f"tg-{update.user_id}"
-        known = self._rooms.store["users"].contains(key=user_id)
-        return Person(user_id, f"telegram:{update.chat_id}", Role.SUBSCRIBER if known else Role.ANYONE, name)
+        writer, name = update.user_id or 0, update.username or ""
+        return telegram_person(self._rooms.store, writer, update.chat_id, name, self._operators)
 
     def _take(self, update: ChatInput) -> None:
         """A post of a source group in which the bot is a member."""
@@ -99,5 +97,5 @@ class TelegramInbox:
         return str(document["press"]) if document["expires_at"] >= ms_from_utc(self._rooms.clock.now()) else "/help"
 
 
-def _begins(text: str) -> bool:
-    return text.split(maxsplit=1)[0].partition("@")[0].lower() == "/start"
+def _for_guests(text: str) -> bool:
+    return text.split(maxsplit=1)[0].partition("@")[0].lower() in _GUESTS_WRITE

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bots.chat import Role, Rooms
+from bots.chat import Rooms
 from bots.commands import TABLE
 from bots.telegram_inbox import TelegramInbox
 from modules.connections.telegram_bot_api import BotSender, Delivered, Outgoing
@@ -20,6 +20,7 @@ from modules.connections.telegram_inputs import ChatInput
 from modules.connections.telegram_updates import BotReceiver, TokenInUse, WebhookSettings
 from modules.domain.errors import Misconfigured, OutcomeUnknown, Unavailable
 from modules.domain.events import EventKind
+from modules.domain.people import Role
 from modules.domain.signals import Signal
 from modules.leaseholder import LeaseHolder
 from modules.notices.charts import signal_chart

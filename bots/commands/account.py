@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import escape
 
-from bots.chat import Answer, Button, Call, Command, Role, example, table_text
+from bots.chat import Answer, Button, Call, Command, example, table_text
+from modules.accounts.audit import record
+from modules.accounts.permissions import Verb
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.money import plain
 from modules.domain.people import Account
@@ -29,8 +31,22 @@ def own_account(call: Call) -> Account:
 
 
 def save(call: Call, account: Account, settings: TradeSettings) -> None:
-    """Stores an account's settings."""
-    call.rooms.store["accounts"].update({"settings": to_document(settings)}, key=account.id)
+    """Stores an account's settings; what changed goes into the audit log."""
+    if settings == account.settings:
+        return
+    before, after = changed_values(account.settings, settings)
+    with call.rooms.store.transaction() as tx:
+        tx["accounts"].update({"settings": to_document(settings)}, key=account.id)
+        subject = f"account:{account.id}"
+        record(tx, call.person.principal, "settings.change", subject, now=call.now, before=before, after=after)
+
+
+def changed_values(before: TradeSettings, after: TradeSettings) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings that differ, in the words people write them, as they were and as they are."""
+    old = {name: value for name, value, _ in describe(before)}
+    new = {name: value for name, value, _ in describe(after)}
+    names = [name for name, value in new.items() if old.get(name) != value]
+    return {name: old.get(name, "") for name in names}, {name: new[name] for name in names}
 
 
 async def autotrade(call: Call) -> Answer:
@@ -126,6 +142,7 @@ async def resume(call: Call) -> Answer:
         by,
         lambda current: safety.resume(current, by, call.now, reason=" ".join(call.words)),
         call.now,
+        who=call.person.principal,
     )
     return Answer(f"Your trading is {state.stage.value}. The day's losses count from now.")
 
@@ -134,7 +151,12 @@ def stop(call: Call, scope: Scope, scope_id: str, stage: Stage) -> Answer:
     """Stops a scope and says what that means."""
     by = call.person.user_id
     state = change(
-        call.rooms.store, scope, scope_id, lambda current: safety.kill(current, by, call.now, stage=stage), call.now
+        call.rooms.store,
+        scope,
+        scope_id,
+        lambda current: safety.kill(current, by, call.now, stage=stage),
+        call.now,
+        who=call.person.principal,
     )
     closing = (
         " Everything open is being closed." if stage is Stage.FLATTEN else " Open trades keep their stops and targets."
@@ -176,29 +198,29 @@ COMMANDS = (
         "autotrade",
         "trade signals for you, or not",
         "autotrade on|off",
-        Role.SUBSCRIBER,
+        Verb.TRADE,
         autotrade,
         example="autotrade on",
     ),
-    Command("risk", "percent risked per trade", "risk [PERCENT]", Role.SUBSCRIBER, risk, example="risk 1"),
+    Command("risk", "percent risked per trade", "risk [PERCENT]", Verb.TRADE, risk, example="risk 1"),
     Command(
         "settings",
         "all trade settings",
         "settings [name=value ...]",
-        Role.SUBSCRIBER,
+        Verb.TRADE,
         settings,
         example="settings leverage_cap=10",
     ),
-    Command("balance", "your money", "balance", Role.SUBSCRIBER, balance),
-    Command("pnl", "profit and loss", "pnl [day|week|month]", Role.SUBSCRIBER, pnl, example="pnl week"),
+    Command("balance", "your money", "balance", Verb.READ_TRADES, balance),
+    Command("pnl", "profit and loss", "pnl [day|week|month]", Verb.READ_TRADES, pnl, example="pnl week"),
     Command(
         "kill",
         "stop your trading at once",
         "kill [flatten]",
-        Role.SUBSCRIBER,
+        Verb.STOP_OWN,
         kill,
         asks=_flatten_question,
         example="kill flatten",
     ),
-    Command("resume", "trade on", "resume [WHY]", Role.SUBSCRIBER, resume),
+    Command("resume", "trade on", "resume [WHY]", Verb.STOP_OWN, resume),
 )

@@ -6,7 +6,8 @@ import asyncio
 from html import escape
 from typing import Any
 
-from bots.chat import Answer, Button, Call, Command, Role, example
+from bots.chat import Answer, Button, Call, Command, example
+from modules.accounts.permissions import Verb
 from modules.analysis_views import AnalysisViews
 from modules.candles import timeframe_ms
 from modules.domain.market import ms_from_utc
@@ -197,7 +198,7 @@ COMMANDS = (
         "patterns",
         "momentum, crosses and breakouts",
         "patterns SYMBOL [TIMEFRAME]",
-        Role.SUBSCRIBER,
+        Verb.READ_ANALYSIS,
         patterns,
         1,
         example="patterns BTCUSDT 4h",
@@ -206,7 +207,7 @@ COMMANDS = (
         "predict",
         "the price a day ahead, with its measured error",
         "predict SYMBOL [TIMEFRAME]",
-        Role.SUBSCRIBER,
+        Verb.READ_ANALYSIS,
         predict,
         1,
         example="predict BTCUSDT 1h",
@@ -215,7 +216,7 @@ COMMANDS = (
         "sentiment",
         "the market's mood and others' opinions",
         "sentiment SYMBOL [TIMEFRAME]",
-        Role.SUBSCRIBER,
+        Verb.READ_ANALYSIS,
         sentiment,
         1,
         example="sentiment BTCUSDT 1h",
@@ -224,18 +225,18 @@ COMMANDS = (
         "score",
         "what nine detectors say of a market",
         "score SYMBOL [TIMEFRAME]",
-        Role.SUBSCRIBER,
+        Verb.READ_ANALYSIS,
         score,
         1,
         example="score BTCUSDT 1h",
     ),
-    Command("scan", "all followed markets, ranked", "scan", Role.SUBSCRIBER, scan),
-    Command("top5", "the five best signals of now, with levels", "top5", Role.SUBSCRIBER, top_five),
+    Command("scan", "all followed markets, ranked", "scan", Verb.READ_ANALYSIS, scan),
+    Command("top5", "the five best signals of now, with levels", "top5", Verb.READ_ANALYSIS, top_five),
     Command(
         "chart",
         "candles with their market structure",
         "chart SYMBOL [TIMEFRAME]",
-        Role.SUBSCRIBER,
+        Verb.READ_ANALYSIS,
         chart,
         1,
         example="chart BTCUSDT 4h",

@@ -6,8 +6,9 @@ import re
 from datetime import timedelta
 from html import escape
 
-from bots.chat import Answer, Button, Call, Command, Person, Role, Rooms, table_text
+from bots.chat import Answer, Button, Call, Command, Person, Rooms, table_text
 from modules.accounts.first_start import paper_account
+from modules.accounts.permissions import Verb, may
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.market import ms_from_utc
 from modules.domain.plans import TradeSettings
@@ -25,7 +26,7 @@ def enrol(person: Person, rooms: Rooms) -> bool:
     """Makes a first-time writer a subscriber with a paper account that trades nothing until told; True when new."""
     with rooms.store.transaction() as tx:
         now = rooms.clock.now()
-        kind = "operator" if person.role is Role.OPERATOR else "user"
+        kind = "user" if person.role is None or not may(person.principal, Verb.READ_SYSTEM) else "operator"
         chat: dict[str, object] = {"id": person.chat_id, "kind": kind, "user_id": person.user_id, "muted": []}
         if not tx["chats"].contains(key=person.chat_id):
             tx["chats"].insert({**chat, "muted_until": None, "blocked": False})
@@ -151,12 +152,20 @@ async def mute(call: Call) -> Answer:
 
 
 COMMANDS = (
-    Command("start", "begin, with a paper account", "start", Role.ANYONE, start),
-    Command("help", "what can be done", "help [COMMAND]", Role.ANYONE, show_help, example="help close"),
-    Command("status", "what runs and what is open", "status", Role.SUBSCRIBER, status),
-    Command("signals", "the newest signals", "signals [open|closed]", Role.SUBSCRIBER, signals, example="signals open"),
+    Command("start", "begin, with a paper account", "start", None, start),
+    Command("help", "what can be done", "help [COMMAND]", None, show_help, example="help close"),
+    Command("status", "what runs and what is open", "status", Verb.READ_TRADES, status),
     Command(
-        "signal", "one signal with its chart", "signal ID|SYMBOL", Role.SUBSCRIBER, signal, 1, example="signal BTCUSDT"
+        "signals", "the newest signals", "signals [open|closed]", Verb.READ_SIGNALS, signals, example="signals open"
     ),
-    Command("mute", "which notices you get", "mute KIND|TIME|off", Role.SUBSCRIBER, mute, 1, example="mute 8h"),
+    Command(
+        "signal",
+        "one signal with its chart",
+        "signal ID|SYMBOL",
+        Verb.READ_SIGNALS,
+        signal,
+        1,
+        example="signal BTCUSDT",
+    ),
+    Command("mute", "which notices you get", "mute KIND|TIME|off", Verb.OWN_PROFILE, mute, 1, example="mute 8h"),
 )

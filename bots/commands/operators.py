@@ -8,11 +8,12 @@ from html import escape
 
 from tinydb import where
 
-from bots.chat import Answer, Call, Command, Role, table_text
+from bots.chat import Answer, Call, Command, table_text
 from bots.commands.account import stop
+from modules.accounts.permissions import Verb
 from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc
-from modules.notices.outbox import say
+from modules.notices.broadcasts import send_to_groups
 from modules.trading import safety
 from modules.trading.safety import Scope, Stage
 from modules.trading.safety_state import change
@@ -23,14 +24,9 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 async def broadcast(call: Call) -> Answer:
     """Sends a text to the VIP and trial chats."""
-    text = escape(call.text)
     key = f"broadcast:{ms_from_utc(call.now)}"
-    with call.rooms.store.transaction() as tx:
-        chats = tx["chats"].search(where("kind").one_of(["vip", "trial"]))
-        for chat in chats:
-            say(tx, chat["id"], text, key, call.now)
-        tx.after_commit(call.rooms.store.doorbell.ring)
-    return Answer(f"Queued for {len(chats)} chats.")
+    count = send_to_groups(call.rooms.store, call.person.principal, call.text, key, now=call.now)
+    return Answer(f"Queued for {count} chats.")
 
 
 async def sources(call: Call) -> Answer:
@@ -69,6 +65,7 @@ async def pause(call: Call) -> Answer:
         "",
         lambda current: safety.pause(current, by, call.now, duration=duration, reason=reason),
         call.now,
+        who=call.person.principal,
     )
     until = f" until {state.until:%H:%M} UTC" if state.until else ""
     return Answer(f"Everybody is {state.stage.value}{until}: no new entries; open trades go on. /resumeall ends it.")
@@ -83,7 +80,14 @@ async def killall(call: Call) -> Answer:
 async def resumeall(call: Call) -> Answer:
     """Lets everybody trade on."""
     by = call.person.user_id
-    state = change(call.rooms.store, Scope.GLOBAL, "", lambda current: safety.resume(current, by, call.now), call.now)
+    state = change(
+        call.rooms.store,
+        Scope.GLOBAL,
+        "",
+        lambda current: safety.resume(current, by, call.now),
+        call.now,
+        who=call.person.principal,
+    )
     kill_file = call.rooms.settings.kill_file
     note = (
         f" The file {kill_file.name} still stops new entries: remove it or run `cli.py resume`."
@@ -106,13 +110,13 @@ def _broadcast_question(call: Call) -> str:
 
 COMMANDS = (
     Command(
-        "broadcast", "a text to the groups", "broadcast TEXT", Role.OPERATOR, broadcast, 1, asks=_broadcast_question
+        "broadcast", "a text to the groups", "broadcast TEXT", Verb.BROADCAST, broadcast, 1, asks=_broadcast_question
     ),
-    Command("sources", "sources and their true record", "sources", Role.OPERATOR, sources),
+    Command("sources", "sources and their true record", "sources", Verb.MANAGE_SOURCES, sources),
     Command(
-        "pause", "no new entries for a while", "pause TIME [WHY]", Role.OPERATOR, pause, 1, example="pause 30m news"
+        "pause", "no new entries for a while", "pause TIME [WHY]", Verb.STOP_ALL, pause, 1, example="pause 30m news"
     ),
-    Command("health", "every process", "health", Role.OPERATOR, health),
-    Command("killall", "stop everybody", "killall [flatten]", Role.OPERATOR, killall, asks=_flatten_question),
-    Command("resumeall", "everybody trades on", "resumeall", Role.OPERATOR, resumeall),
+    Command("health", "every process", "health", Verb.READ_SYSTEM, health),
+    Command("killall", "stop everybody", "killall [flatten]", Verb.STOP_ALL, killall, asks=_flatten_question),
+    Command("resumeall", "everybody trades on", "resumeall", Verb.STOP_ALL, resumeall),
 )

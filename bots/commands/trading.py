@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bots.chat import Answer, Button, Call, Command, Role, table_text
+from bots.chat import Answer, Button, Call, Command, table_text
 from bots.commands.account import own_account
+from modules.accounts.audit import record
+from modules.accounts.permissions import Verb
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.money import ONE, decimal_from, plain
 from modules.domain.orders import OrderRequest, OrderRole, RequestKind
@@ -67,6 +69,8 @@ async def close(call: Call) -> Answer:
     )
     with call.rooms.store.transaction() as tx:
         ask(call.rooms.store, tx, [request])
+        after = {"symbol": found["symbol"], "side": found["side"], "share": share}
+        record(tx, call.person.principal, "position.close", f"position:{found['id']}", now=call.now, after=after)
     part = "" if share == ONE else f"{plain(share * 100)} % of "
     return Answer(f"Closing {part}{found['symbol']} {found['side']}. You will be told when it is filled.")
 
@@ -101,13 +105,13 @@ def _share(call: Call) -> Decimal:
 
 
 COMMANDS = (
-    Command("positions", "what is open", "positions", Role.SUBSCRIBER, positions, aliases=("pos",)),
-    Command("orders", "orders that work", "orders", Role.SUBSCRIBER, orders),
+    Command("positions", "what is open", "positions", Verb.READ_TRADES, positions, aliases=("pos",)),
+    Command("orders", "orders that work", "orders", Verb.READ_TRADES, orders),
     Command(
         "close",
         "close a position, or a part",
         "close SYMBOL|ID [PERCENT]",
-        Role.SUBSCRIBER,
+        Verb.TRADE,
         close,
         1,
         asks=_question,

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bots.chat import Answer, Person, Role, Rooms
+from bots.chat import Answer, Person, Rooms
 from bots.commands import TABLE
 from modules.candles import CandleStore, SeriesName
 from modules.domain.market import ms_from_utc, utc_from_ms
+from modules.domain.people import Role
 from modules.opinions import FearGreed, Headline, OpinionBook
 from modules.records import open_records
 from modules.runtime.settings import Settings

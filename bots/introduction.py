@@ -1,0 +1,27 @@
+"""Who writes to the bot: an operator by name, a user whose chat is linked, somebody taken in by the bot, or a guest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tinydb import where
+
+from bots.chat import Person
+from database import Store
+from modules.accounts.first_start import OPERATOR
+from modules.domain.people import Role
+
+
+def telegram_person(store: Store, writer: int, chat_id: int, name: str, operators: Collection[str]) -> Person:
+    """The person behind a Telegram id. The role is read anew each time, so that taking one away counts at once."""
+    chat = f"telegram:{chat_id}"
+    if {str(writer), name, f"@{name}"} & set(operators):
+        return Person(OPERATOR, chat, Role.OPERATOR, name)
+    own = f"tg-{writer}"
+    users = store["users"]
+    user = users.get(where("telegram_id").one_of([writer, str(writer)])) or users.get(key=own)
+    if user is None:
+        return Person(own, chat, None, name)
+    if user.get("enabled", True) is not True or user.get("deleted_at") is not None:
+        return Person(str(user["id"]), chat, None, name, disabled=True)
+    return Person(str(user["id"]), chat, Role(user.get("role", Role.SUBSCRIBER.value)), name)
