@@ -82,6 +82,15 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
         "deliveries", indexes=(Index(("status", "due_at")), Index(("chat", "status")), Index(("signal_id",)))
     ),
     CollectionSpec("chats", indexes=(Index(("kind",)), Index(("user_id",)))),
+    CollectionSpec("hooks", indexes=(Index(("user_id",)), Index(("enabled",)))),
+    CollectionSpec(
+        "hook_deliveries",
+        indexes=(Index(("status", "due_at")), Index(("hook_id", "created_at")), Index(("hook_id", "status"))),
+    ),
+    CollectionSpec("inbound_hooks", indexes=(Index(("user_id",)),)),
+    CollectionSpec("notification_settings"),
+    CollectionSpec("push_devices", indexes=(Index(("user_id",)),)),
+    CollectionSpec("push_deliveries", indexes=(Index(("status", "due_at")), Index(("device_id", "status")))),
     CollectionSpec("local_messages", indexes=(Index(("chat", "number"), unique=True),)),
     CollectionSpec("confirmations"),
     CollectionSpec("reader_states"),
