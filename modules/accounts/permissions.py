@@ -27,11 +27,13 @@ class Verb(StrEnum):
     MANAGE_STRATEGIES = "strategies.write"
     OWN_PROFILE = "profile.own"
     MANAGE_KEYS = "keys.own"
+    MANAGE_EXCHANGES = "exchanges.own"
     READ_SYSTEM = "system.read"
     READ_EVENTS = "events.read_all"
     MANAGE_USERS = "users.manage"
     READ_AUDIT = "audit.read"
     BROADCAST = "broadcast.send"
+    MANAGE_BACKUPS = "backups.manage"
 
 
 _EVERYBODY = frozenset(Role)
@@ -55,11 +57,13 @@ PERMISSIONS: Mapping[Verb, frozenset[Role]] = {
     Verb.MANAGE_STRATEGIES: _ACTIVE,
     Verb.OWN_PROFILE: _EVERYBODY,
     Verb.MANAGE_KEYS: _ACTIVE,
+    Verb.MANAGE_EXCHANGES: _ACTIVE,
     Verb.READ_SYSTEM: _STAFF,
     Verb.READ_EVENTS: _STAFF,
     Verb.MANAGE_USERS: _CHIEFS,
     Verb.READ_AUDIT: _CHIEFS,
     Verb.BROADCAST: _STAFF,
+    Verb.MANAGE_BACKUPS: _CHIEFS,
 }
 
 
