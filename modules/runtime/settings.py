@@ -79,10 +79,15 @@ class Settings(BaseSettings):
     rate_address_per_minute: Annotated[int, Field(ge=1)] = 1200
     rate_auth_per_minute: Annotated[int, Field(ge=1)] = 30
 
+    allow_http_webhooks: bool = False
+    allow_private_webhooks: bool = False
+    webhook_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = (80, 443, 8443)
+    push_contact: str = ""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
-    @field_validator("telegram_channels", "telegram_operators", "cors_origins", mode="before")
+    @field_validator("telegram_channels", "telegram_operators", "cors_origins", "webhook_ports", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
