@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     POSITION_OPENED = "PositionOpened"  # symbol, side, quantity, price, stop, targets
     TARGET_HIT = "TargetHit"  # number, of, price, quantity, pnl
     STOP_MOVED = "StopMoved"  # price, reason
+    TARGETS_CHANGED = "TargetsChanged"  # targets, reason
     POSITION_CLOSED = "PositionClosed"  # reason, price, pnl, fees, r_multiple
     SAFETY_CHANGED = "SafetyChanged"  # scope, stage, by, reason
     PRICES_STALE = "PricesStale"  # symbols

@@ -84,6 +84,7 @@ class RequestKind(StrEnum):
     CANCEL_ENTRIES = "cancel_entries"
     CANCEL_ORDER = "cancel_order"
     MOVE_STOP = "move_stop"
+    SET_TARGETS = "set_targets"
     CLOSE = "close"
 
 
@@ -94,11 +95,19 @@ class RequestStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedTarget:
+    """A target that somebody asks for: its price and the part of what is left that it closes."""
+
+    price: Decimal
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """A wish to trade. `id` is derived from what it is for, so making the same wish twice makes one.
 
     PLACE uses `action, role, type, quantity, price, trigger_price`; CLOSE uses `quantity` or `share` (of what is left, 1 =
-    all); MOVE_STOP uses `price` (None = to the entry price); CANCEL_ORDER names in `cancels` the request whose order is no
+    all); MOVE_STOP uses `price` (None = to the entry price); SET_TARGETS replaces the targets not hit yet by `targets`; CANCEL_ORDER names in `cancels` the request whose order is no
     longer wanted. `plan_id` binds every kind to one trade of one account.
     """
 
@@ -122,6 +131,7 @@ class OrderRequest:
     status: RequestStatus = RequestStatus.PENDING
     outcome: str | None = None
     signal_id: str | None = None
+    targets: tuple[WantedTarget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

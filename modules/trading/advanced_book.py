@@ -34,7 +34,8 @@ class AdvancedBook:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: dict[str, dict[str, AdvancedOrder]] = {}
-        self._consumer = JournalConsumer(store, "advanced.fills", self._on_fill, (EventKind.ORDER_FILLED,))
+        kinds = (EventKind.ORDER_FILLED, EventKind.POSITION_CLOSED)
+        self._consumer = JournalConsumer(store, "advanced.fills", self._note, kinds)
 
     def refresh(self) -> None:
         """Reads which orders wait now."""
@@ -49,6 +50,19 @@ class AdvancedBook:
         handled = self._consumer.turn(now)
         self.refresh()
         return handled
+
+    def _note(self, entry: Entry, tx: Transaction, now: datetime) -> None:
+        if entry.kind == EventKind.ORDER_FILLED.value:
+            self._on_fill(entry, tx, now)
+        else:
+            self._end_with_position(entry, tx, now)
+
+    def _end_with_position(self, entry: Entry, tx: Transaction, now: datetime) -> None:
+        """What still waits for the sake of a trade ends with it."""
+        mine = (where("plan_id") == entry.body.get("plan_id")) & (where("status") == AdvancedStatus.WAITING.value)
+        for document in tx["advanced_orders"].search(mine):
+            after, decisions = call_off(read_order(document), "position closed")
+            self._save(tx, after, decisions, now)
 
     def _on_fill(self, entry: Entry, tx: Transaction, now: datetime) -> None:
         order = tx["orders"].get(key=entry.body["order_id"])

@@ -8,6 +8,7 @@ answer to stays pending and is tried again, without holding up the others.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from tinydb import where
@@ -23,9 +24,9 @@ from modules.domain.plans import Plan
 from modules.domain.ports import Clock, OrderReport
 from modules.domain.positions import Position
 from modules.journal import append
-from modules.records import from_document
+from modules.records import changes, from_document
 from modules.runtime.logs import log
-from modules.trading import protection, settlement
+from modules.trading import protection, retarget, settlement
 from modules.trading.order_calls import SILENCE, DeskParts, OrderCalls, fresh_quote, record_submitted
 from modules.trading.patience import Patience
 from modules.trading.protection import DesiredOrder, Placement
@@ -99,6 +100,9 @@ class Desk:
                 return await self._cancel_order(account, request) and self._done(request, "cancelled")
             case RequestKind.MOVE_STOP:
                 self._move_stop(request)
+                await self.converge(account, request.plan_id)
+            case RequestKind.SET_TARGETS:
+                self._set_targets(request)
                 await self.converge(account, request.plan_id)
             case RequestKind.CLOSE:
                 await self._close(account, request)
@@ -303,6 +307,23 @@ class Desk:
             tx["positions"].update({"stop_loss": plain(moved)}, key=position.id)
             body = {"price": plain(moved), "reason": request.reason}
             append(tx, settlement.position_event(EventKind.STOP_MOVED, position, now, body, request.id))
+
+    def _set_targets(self, request: OrderRequest) -> None:
+        with self._store.transaction() as tx:
+            if not _still_pending(tx, request):
+                return
+            now, position = self._clock.now(), _position(tx, request.plan_id)
+            instrument = self._instrument(_plan(tx, request.plan_id))
+            levels = retarget.levels_by_hand(position, request.targets, instrument, _orders(tx, request.plan_id))
+            if isinstance(levels, Refused) or position is None:
+                if isinstance(levels, Refused):
+                    self._refuse(tx, request, levels, now)
+                return
+            self._finish(tx, request, RequestStatus.DONE)
+            after = replace(position, targets=levels)
+            tx["positions"].update(changes(position, after), key=position.id)
+            body = {"targets": [plain(each.price) for each in levels if each.hit_at is None], "reason": request.reason}
+            append(tx, settlement.position_event(EventKind.TARGETS_CHANGED, position, now, body, request.id))
 
     async def _close(self, account: Account, request: OrderRequest) -> None:
         everything = (request.share is None and request.quantity is None) or request.share == ONE

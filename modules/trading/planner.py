@@ -8,7 +8,7 @@ nothing: prices decide.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,7 +28,8 @@ from modules.domain.signals import Signal, SignalStatus
 from modules.journal import JournalConsumer, append
 from modules.records import from_document, to_document
 from modules.runtime.logs import log
-from modules.trading import planning
+from modules.trading import manual, planning
+from modules.trading.manual import OpenWish
 from modules.trading.planning import PlanningInput
 from modules.trading.requests import ask
 from modules.trading.risk import HardLimits
@@ -139,7 +140,7 @@ class Planner:
         if found is None:  # removed meanwhile: nothing to plan
             self._store["planning_queue"].remove(key=item["id"])
             return True
-        signal, account = found
+        signal, account, quantity = found
         exchange = self._parts.exchanges.get(account.exchange)
         if exchange is None:
             return self._decide(
@@ -150,7 +151,7 @@ class Planner:
         except (Unavailable, OutcomeUnknown) as silence:
             self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
             return False
-        given = self._given(signal, account, balance, now)
+        given = replace(self._given(signal, account, balance, now), quantity=quantity)
         decision = planning.plan(given)
         impatient = ms_from_utc(now) - int(item["created_at"]) < PATIENCE_MS
         priceless = isinstance(decision, Refused) and decision.rule == "no_fresh_price"
@@ -188,12 +189,18 @@ class Planner:
                 self._commit(tx, decision, given, now)
         return True
 
-    def _read(self, item: dict[str, Any]) -> tuple[Signal, Account] | None:
-        signal = self._store["signals"].get(key=item["signal_id"])
-        account = self._store["accounts"].get(key=item["account_id"])
-        if signal is None or account is None:
+    def _read(self, item: dict[str, Any]) -> tuple[Signal, Account, Decimal | None] | None:
+        """The call, the account as it trades that call, and the quantity where a person named one."""
+        document = self._store["accounts"].get(key=item["account_id"])
+        if document is None:
             return None
-        return from_document(Signal, signal), from_document(Account, account)
+        account = from_document(Account, document)
+        if item.get("wish") is not None:
+            wish = from_document(OpenWish, item["wish"])
+            settings = manual.settings_for(account.settings, wish)
+            return manual.call_of(wish, account), replace(account, settings=settings), wish.quantity
+        signal = self._store["signals"].get(key=item["signal_id"])
+        return None if signal is None else (from_document(Signal, signal), account, None)
 
     def _commit(self, tx: Transaction, made: Plan, given: PlanningInput, now: datetime) -> None:
         if tx["plans"].contains(key=made.id):

@@ -42,7 +42,8 @@ FRESH_SECONDS = 30.0
 class PlanningInput:
     """All a plan is made from. `view` and `open_*` are this account's; `available` is its free margin.
 
-    `instrument` is None where the symbol isn't listed, `quote` None where there is no price.
+    `instrument` is None where the symbol isn't listed, `quote` None where there is no price. `quantity` is what somebody
+    named by hand instead of the settings' size.
     """
 
     signal: Signal
@@ -57,6 +58,7 @@ class PlanningInput:
     open_positions: tuple[Position, ...] = ()
     open_plans: tuple[Plan, ...] = ()
     fresh_seconds: float = FRESH_SECONDS
+    quantity: Decimal | None = None
 
 
 def plan(given: PlanningInput) -> Plan | Refused:
@@ -278,4 +280,5 @@ def _budget(given: PlanningInput, frame: Frame, leverage: Decimal) -> Budget:
         stop=frame.stop,
         rooms=risk.rooms(given.signal.symbol, given.view, settings.limits, given.hard),
         max_order_value=given.hard.max_order_value,
+        quantity=given.quantity,
     )

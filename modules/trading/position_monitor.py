@@ -28,7 +28,7 @@ from modules.records import from_document
 from modules.runtime.logs import log
 from modules.trading.exit_book import ExitBook, ExitEvent, ExitKind
 from modules.trading.requests import ask
-from modules.trading.targets import FirstBar, program_from, rebase
+from modules.trading.targets import FirstBar, program_from, rebase, retarget, targets_differ
 
 TARGETS, ORDERS = "targets", "orders"
 _FLUSH_MS = 1000
@@ -54,7 +54,13 @@ class PositionMonitor:
         self._flushed_ms = 0
         self._seen_ms: dict[str, int] = {}
         self._log = log(f"monitor.{name}")
-        kinds = (EventKind.POSITION_OPENED, EventKind.ORDER_FILLED, EventKind.STOP_MOVED, EventKind.POSITION_CLOSED)
+        kinds = (
+            EventKind.POSITION_OPENED,
+            EventKind.ORDER_FILLED,
+            EventKind.STOP_MOVED,
+            EventKind.TARGETS_CHANGED,
+            EventKind.POSITION_CLOSED,
+        )
         self._consumer = JournalConsumer(store, f"monitor.{name}", self._note, kinds)
 
     def recover(self, now: datetime) -> None:
@@ -153,10 +159,18 @@ class PositionMonitor:
                 share = Decimal(repr(min(float(row["share"][index]), float(row["remaining"]))))
                 at = ms_from_utc(level.hit_at)
                 events += self.book.apply_fill(position.id, OrderRole.TARGET, share, at, index + 1)
+        self._sync_ladder(position)
         row = self.book.program(position.id)
         rebase(row, position, self._instrument(self._plans[position.id]))
         self.book.update(position.id, row)
         return events
+
+    def _sync_ladder(self, position: Position) -> None:
+        """Takes over targets that were changed by hand."""
+        row, instrument = self.book.program(position.id), self._instrument(self._plans[position.id])
+        if position.targets and not row["closed"] and targets_differ(row, position, instrument):
+            retarget(row, position, instrument)
+            self.book.update(position.id, row)
 
     def _drop(self, position_id: str) -> None:
         self.book.remove(position_id)

@@ -297,6 +297,8 @@ def _new_stop(
 ) -> Decimal | Refused:
     if stands == price:
         return Refused("unchanged", f"The stop already stands at {plain(price)}.")
+    if request.reason == "trailing" and stands is not None and (stands - price) * side.sign > ZERO:
+        return Refused("unchanged", f"The stop at {plain(stands)} is tighter than the trail's {plain(price)}.")
     if request.reason != "user" and first is not None and (first - price) * side.sign > ZERO:
         return Refused("more_risk", f"{plain(price)} risks more than the first stop.", plain(price), plain(first))
     return price

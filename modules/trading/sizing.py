@@ -38,7 +38,10 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """All that bounds a trade's quantity. `available` is free margin, `rooms` what value limits leave."""
+    """All that bounds a trade's quantity. `available` is free margin, `rooms` what value limits leave.
+
+    `quantity`, where somebody named one, takes the place of the sizing rule.
+    """
 
     sizing: Sizing
     size: Decimal
@@ -48,6 +51,7 @@ class Budget:
     stop: Decimal | None
     rooms: tuple[Room, ...]
     max_order_value: Decimal
+    quantity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ def _loss(price: Decimal, stop: Decimal, fee: Decimal) -> Decimal:
 
 def _wanted(legs: tuple[Leg, ...], budget: Budget, instrument: Instrument) -> Decimal:
     """The quantity the sizing rule asks for, before any cap. Risk sizing needs a stop."""
+    if budget.quantity is not None:
+        return budget.quantity
     if budget.sizing is Sizing.RISK_PERCENT and budget.stop is not None:
         fee, stop = instrument.taker_fee, budget.stop
         per_unit = sum((leg.weight * _loss(leg.price, stop, fee) for leg in legs), ZERO)

@@ -162,6 +162,27 @@ def rebase(row: np.void, position: Position, instrument: Instrument | None = Non
             row["share"][index] = float(part / position.initial_quantity)
 
 
+def retarget(row: np.void, position: Position, instrument: Instrument | None = None) -> None:
+    """After the position's ladder was changed by hand: the row's targets are those of the position."""
+    shares = tuple(level.share for level in position.targets)
+    if instrument is not None and position.targets:
+        parts = quantities(instrument, position.initial_quantity, shares)
+        shares = tuple(part / position.initial_quantity for part in parts)
+    for name in ("target", "share", "hit", "touched"):
+        row[name][:] = 0
+    row["reached"] = 0
+    _set_targets(row, tuple(level.price for level in position.targets), shares, instrument)
+    for index, level in enumerate(position.targets):
+        if level.hit_at is not None:
+            _mark_hit(row, index)
+
+
+def targets_differ(row: np.void, position: Position, instrument: Instrument | None = None) -> bool:
+    """Whether the position has other targets than the row."""
+    prices = [_price_in(level.price, instrument) for level in position.targets]
+    return bool(prices != row["target"][: row["levels"]].tolist())
+
+
 def _program(rules: ExitRules, side: Side, entry: Decimal, instrument: Instrument | None) -> np.void:
     row = codes.blank()
     row["direction"] = side.sign
