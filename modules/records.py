@@ -98,10 +98,16 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec(
         "audit_log",
         key="seq",
-        indexes=(Index(("at",)), Index(("who",)), Index(("action",)), Index(("subject",)), Index(("origin",))),
+        indexes=(
+            Index(("at",)),
+            Index(("who", "at")),
+            Index(("action", "at")),
+            Index(("subject", "at")),
+            Index(("origin", "at")),
+        ),
     ),
     CollectionSpec("audit_heads"),
-    CollectionSpec("audit_alerts", indexes=(Index(("at",)), Index(("rule",)))),
+    CollectionSpec("audit_alerts", indexes=(Index(("at",)), Index(("rule", "about", "at")))),
     CollectionSpec("exchange_keys", indexes=(Index(("user_id",)),)),
     CollectionSpec("paper_accounts"),
     CollectionSpec("paper_orders", indexes=(Index(("account_id", "state")), Index(("state",)), Index(("plan_id",)))),
