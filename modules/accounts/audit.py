@@ -22,6 +22,7 @@ from typing import Any
 from tinydb import where
 
 from database import Store, Transaction
+from modules.accounts.alerts import look
 from modules.domain.market import ms_from_utc
 from modules.domain.people import Principal, Role
 from modules.runtime.logs import REDACTED, redacted
@@ -67,7 +68,7 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> int:
-    """Writes one row within `tx`; returns its number.
+    """Writes one row within `tx` and raises an alert where it completes a suspicious pattern; returns its number.
 
     `action` is what was done, dotted (`user.role`, `safety.kill`, `session.failed`), `subject` to what (`user:u1`, `global`),
     `origin` the address the request came from. `before` and `after` are what changed: money as Decimal, times as datetime.
@@ -90,6 +91,7 @@ def record(
     tx[LOG].insert(row)
     first_doubt = head["doubt"] or ({"seq": row["seq"], "reason": doubt} if doubt else None)
     tx[HEADS].upsert(_sealed(row["seq"], row["hash"], first_doubt, _seal_key))
+    look(tx, LOG, row, now)
     return int(row["seq"])
 
 
