@@ -1,0 +1,88 @@
+"""Guessing made slow: failures are counted per address and origin, and each one past the fifth doubles the wait.
+
+The counts are in the store, so that a restart forgives nothing. They are kept under hashes: the store does not tell which
+addresses somebody tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from database import Store, Transaction
+from modules.domain.errors import TooMany
+from modules.domain.market import ms_from_utc
+
+FORGET_AFTER = timedelta(hours=24)
+_LONGEST_WAIT_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What failures are counted for, and how many of them are free."""
+
+    key: str
+    free: int
+
+
+def counters(email: str, address: str) -> tuple[Counter, Counter]:
+    """One address tried from one origin; and an origin, whatever it tries."""
+    return Counter(_key("pair", email, address), 5), Counter(_key("origin", address), 30)
+
+
+def wait_seconds(failures: int, free: int) -> int:
+    """How long the next try must wait after so many failures."""
+    return 0 if failures < free else min(15 * 2 ** min(failures - free, 20), _LONGEST_WAIT_SECONDS)
+
+
+def check(store: Store, counted: Iterable[Counter], now: datetime) -> None:
+    """Raises TooMany, with the seconds to wait, while one of the counters is closed."""
+    now_ms = ms_from_utc(now)
+    rows = [store["sign_in_attempts"].get(key=each.key) for each in counted]
+    until = max((row["blocked_until"] for row in rows if row is not None), default=0)
+    if until > now_ms:
+        seconds = -(-(until - now_ms) // 1000)
+        raise TooMany(f"Too many tries. Wait {seconds} seconds.", retry_after_seconds=seconds, code="too_many_tries")
+
+
+def failed(tx: Transaction, counted: Iterable[Counter], now: datetime) -> int:
+    """Counts one more failure everywhere; how many the first counter has now."""
+    now_ms, most = ms_from_utc(now), 0
+    for each in counted:
+        row = tx["sign_in_attempts"].get(key=each.key)
+        failures = 1 + (row["failures"] if row is not None and row["forget_at"] > now_ms else 0)
+        tx["sign_in_attempts"].upsert(
+            {
+                "id": each.key,
+                "failures": failures,
+                "blocked_until": now_ms + 1000 * wait_seconds(failures, each.free),
+                "forget_at": ms_from_utc(now + FORGET_AFTER),
+            }
+        )
+        most = most or failures
+    return most
+
+
+def succeeded(tx: Transaction, counted: Iterable[Counter]) -> None:
+    """Forgets the failures of the first counter; who guesses others' passwords does not begin anew by an own sign-in."""
+    first = next(iter(counted))
+    tx["sign_in_attempts"].remove(key=first.key)
+
+
+def allowed(tx: Transaction, what: str, subject: str, *, most: int, per: timedelta, now: datetime) -> bool:
+    """Whether `what` may happen once more about `subject` within the running span; counts it if so."""
+    key, now_ms = _key(what, subject), ms_from_utc(now)
+    row = tx["sign_in_attempts"].get(key=key)
+    running = row is not None and row["forget_at"] > now_ms
+    count = row["failures"] if running and row is not None else 0
+    ends = row["forget_at"] if running and row is not None else ms_from_utc(now + per)
+    tx["sign_in_attempts"].upsert(
+        {"id": key, "failures": min(count + 1, most + 1), "blocked_until": 0, "forget_at": ends}
+    )
+    return bool(count < most)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()

@@ -1,0 +1,79 @@
+"""One's own profile: what is shown of a user, and what they may change of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import available_timezones
+
+from database import Document
+from modules.accounts import audit
+from modules.accounts.office import Caller, Office, iso
+from modules.accounts.two_factor import is_on
+from modules.domain.errors import InvalidInput, NotFound
+from modules.domain.people import Principal
+
+MOST_PREFERENCES = 16_384
+
+
+class Profile:
+    """Shows and changes one's own."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._store = office.store
+
+    def of(self, user_id: str) -> dict[str, Any]:
+        """The profile. Raises NotFound."""
+        return profile_row(self._user(user_id))
+
+    def change(self, who: Principal, fields: Mapping[str, str], caller: Caller) -> dict[str, Any]:
+        """Sets name, time zone or language; the profile after it. Raises InvalidInput for a zone that does not exist."""
+        zone = fields.get("time_zone")
+        if zone is not None and zone not in available_timezones():
+            raise InvalidInput(
+                "There is no such time zone.", fields={"time_zone": "is no time zone, as in Europe/Zurich"}
+            )
+        now = self._office.now()
+        with self._store.transaction() as tx:
+            user = self._user(who.user_id)
+            before = {name: user.get(name) for name in fields}
+            tx["users"].update(dict(fields), key=who.user_id)
+            audit.record(tx, who, "user.profile", f"user:{who.user_id}", now=now, origin=caller.address,
+                         before=before, after=fields)  # fmt: skip
+        return self.of(who.user_id)
+
+    def preferences(self, user_id: str) -> dict[str, Any]:
+        """What the user's clients keep here."""
+        kept: dict[str, Any] = self._user(user_id).get("preferences") or {}
+        return kept
+
+    def set_preferences(self, who: Principal, preferences: Mapping[str, Any]) -> dict[str, Any]:
+        """Replaces what the user's clients keep. Raises InvalidInput when it is too much."""
+        if len(json.dumps(preferences, ensure_ascii=False).encode()) > MOST_PREFERENCES:
+            raise InvalidInput("Too much.", fields={"preferences": f"is more than {MOST_PREFERENCES} bytes"})
+        self._store["users"].update({"preferences": dict(preferences)}, key=self._user(who.user_id)["id"])
+        return self.preferences(who.user_id)
+
+    def _user(self, user_id: str) -> Document:
+        user = self._store["users"].get(key=user_id)
+        if user is None:
+            raise NotFound("There is no such user.")
+        return user
+
+
+def profile_row(user: Mapping[str, Any]) -> dict[str, Any]:
+    """What a user sees of themselves; no secret, and nothing a secret could be found from."""
+    return {
+        "id": user.get("id"),
+        "email": user.get("email"),
+        "name": user.get("name") or "",
+        "role": user.get("role"),
+        "time_zone": user.get("time_zone") or "UTC",
+        "language": user.get("language") or "en",
+        "two_factor": is_on(user.get("two_factor")),
+        "telegram_linked": user.get("telegram_id") is not None,
+        "has_password": bool(user.get("password_hash")),
+        "created_at": iso(user.get("created_at")),
+    }
