@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 
-from flask import Request, Response
+from flask import Response
 from flask_openapi3 import Info, OpenAPI
 
 from api import gate, problems
+from api.platform import headers, idempotency, strict_json
+from api.platform.rate_limits import Limits, Rates
 from api.rooms import Rooms, answer
-from api.routes import analysis, safety, signals, trades
+from api.routes import accounts, analysis, pages, safety, signals, trades
 from api.serving import live, use_fast_loop
-from modules.accounts.first_start import OPERATOR, is_operator_token
+from modules.accounts.access import Access
 from modules.analysis_views import AnalysisViews
-from modules.domain.people import Principal, Role
 from modules.runtime.process import run
 from modules.views import VERSION, Views
 from modules.wiring import make_intake, serve
@@ -24,10 +25,12 @@ from modules.wiring import make_intake, serve
 MAX_BODY = 1_000_000
 #: Every area of paths; each has `routes(rooms)`.
 AREAS = (
+    accounts,
     signals,
     trades,
     safety,
     analysis,
+    pages,
 )
 
 
@@ -46,6 +49,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
     app.config["TRUST_PROXY"] = rooms.settings.trust_proxy
     app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
+    headers.install(app, rooms.settings.cors_origins)
     for area in AREAS:
         app.register_api(area.routes(rooms))
 
@@ -55,21 +59,16 @@ def create_app(rooms: Rooms) -> OpenAPI:
         state = rooms.views.health(rooms.clock.now(), trading=rooms.settings.trading, feed=rooms.prices.feed())
         return answer(state, 503 if state["status"] == "down" else 200)
 
-    def authenticate(asked: Request) -> Principal | None:
-        scheme, _, token = asked.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not is_operator_token(rooms.store, token.strip()):
-            return None
-        return Principal(OPERATOR, Role.OWNER, "operator_token")
-
-    gate.install(app, authenticate)
-
-    @app.after_request
-    def headers(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
+    access = Access(rooms.store, rooms.clock, rooms.settings)
+    gate.install(app, lambda asked: access.principal_of(asked.headers), _limits(rooms), rooms.clock)
+    strict_json.install(app)
+    idempotency.install(app, rooms.store, rooms.clock)
     return app
+
+
+def _limits(rooms: Rooms) -> Limits:
+    settings = rooms.settings
+    return Limits(Rates(settings.rate_user_per_minute, settings.rate_address_per_minute, settings.rate_auth_per_minute))
 
 
 async def main(stopping: asyncio.Event) -> None:

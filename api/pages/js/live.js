@@ -1,0 +1,126 @@
+// Keeps the store in step with the service: health, safety, money, positions and prices.
+
+import { call } from "./api.js";
+import { get, put } from "./store.js";
+import { listen } from "./stream.js";
+
+const HEALTH_MS = 5_000;
+const MONEY_MS = 30_000;
+//: A price that nobody renewed for this long is shown as old.
+export const OLD_PRICE_MS = 60_000;
+
+let endings = [];
+
+/** Starts to follow; every part is on its own: one that does not answer keeps no other. */
+export function follow() {
+  const health = ticking(readHealth, HEALTH_MS);
+  const money = ticking(readMoney, MONEY_MS);
+  endings = [
+    health.end, money.end,
+    listen("system", (data) => systemFact(data, health.now), health.now),
+    listen("system:processes", health.now, health.now),
+    listen("positions", () => { readPositions(); money.now(); }, readPositions),
+    listen("positions:live", (data) => put({ positions: data.positions })),
+  ];
+  readPositions();
+  readSafety();
+}
+
+/** Stops. */
+export function unfollow() {
+  for (const end of endings) end();
+  endings = [];
+  put({ health: null, safety: null, balance: null, today: null, positions: null, prices: new Map(), stale: new Set(), unseen: 0 });
+}
+
+/** Follows the price of a symbol into the store; returns what ends it. */
+export function followPrice(symbol, hear = () => {}) {
+  return listen(`price:${symbol}`, (data) => {
+    const prices = get("prices");
+    prices.set(symbol, { price: data.price, at: Date.now(), simulated: data.simulated });
+    get("stale").delete(symbol);
+    put({ prices });
+    hear(data);
+  });
+}
+
+/** Why the price of a symbol can't be trusted at the moment, or null. */
+export function whyOld(symbol) {
+  if (!get("reachable") || !get("streaming")) return "not connected";
+  if (get("health")?.prices === "stale") return "no prices";
+  if (get("stale").has(symbol)) return "stale";
+  const known = get("prices").get(symbol);
+  if (known && Date.now() - known.at > OLD_PRICE_MS) return `${Math.round((Date.now() - known.at) / 1000)} s old`;
+  return null;
+}
+
+/** Reads the state of the kill switch. */
+export async function readSafety() {
+  await quietly(async () => put({ safety: await call("GET", "/api/safety/status") }));
+}
+
+/** Reads the open positions. */
+export async function readPositions() {
+  await quietly(async () => {
+    const answer = await call("GET", "/api/positions", { query: { status: "open", limit: 500 } });
+    put({ positions: answer.positions });
+  });
+}
+
+/** Reads balance and today's result; what is not served stays unknown. */
+export async function readMoney() {
+  await quietly(async () => {
+    const answer = await call("GET", "/api/balance");
+    put({ balance: answer.balance ?? answer });
+  });
+  await quietly(async () => {
+    const answer = await call("GET", "/api/pnl", { query: { period: "day" } });
+    put({ today: answer.pnl ?? answer });
+  });
+}
+
+async function readHealth() {
+  try {
+    put({ health: await call("GET", "/api/health") });
+  } catch (error) {
+    // A core that is down answers 503 with the same fields: somebody is there and says so.
+    if (error.answer?.processes) put({ health: error.answer });
+    else if (error.kind === undefined) throw error;
+  }
+}
+
+function systemFact(data, again) {
+  const stale = get("stale");
+  if (data.event === "PricesStale") for (const symbol of data.symbols ?? []) stale.add(symbol);
+  if (data.event === "PricesBack") for (const symbol of data.symbols ?? []) stale.delete(symbol);
+  put({ stale });
+  if (data.event === "SafetyChanged") readSafety();
+  again();
+}
+
+/** Runs now and every so often, also when the page comes back to the front; never twice at once. */
+function ticking(read, ms) {
+  let running = false;
+  const now = async () => {
+    if (running) return;
+    running = true;
+    try {
+      await read();
+    } finally {
+      running = false;
+    }
+  };
+  const timer = setInterval(() => document.hidden || now(), ms);
+  const seen = () => document.hidden || now();
+  document.addEventListener("visibilitychange", seen);
+  now();
+  return { now, end: () => { clearInterval(timer); document.removeEventListener("visibilitychange", seen); } };
+}
+
+async function quietly(read) {
+  try {
+    await read();
+  } catch (error) {
+    if (error.kind === undefined && error.name !== "AbortError") throw error;
+  }
+}
