@@ -160,6 +160,7 @@ class Planner:
         return self._decide(item, decision, now, given)
 
     def _given(self, signal: Signal, account: Account, balance: Balance, now: datetime) -> PlanningInput:
+        standing = open_positions(self._store, account.id), open_plans(self._store, account.id)
         return PlanningInput(
             signal=signal,
             account=account,
@@ -167,11 +168,11 @@ class Planner:
             instrument=self._parts.instruments.find(signal.symbol, reference_price=signal.reference_price),
             quote=self._parts.board.latest(signal.symbol),
             available=balance.available,
-            view=risk_view(self._store, account, balance.equity, self._parts.board, now),
+            view=risk_view(self._store, account, balance.equity, self._parts.board, now, standing),
             hard=self._parts.hard,
             now=now,
-            open_positions=open_positions(self._store, account.id),
-            open_plans=open_plans(self._store, account.id),
+            open_positions=standing[0],
+            open_plans=standing[1],
             fresh_seconds=self._parts.fresh_seconds,
         )
 

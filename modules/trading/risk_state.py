@@ -10,7 +10,7 @@ from tinydb import where
 from database import Store, Transaction
 from modules.domain.market import ms_from_utc
 from modules.domain.money import ZERO, plain
-from modules.domain.orders import OrderRole, OrderState
+from modules.domain.orders import OrderRole, OrderState, RequestStatus
 from modules.domain.people import Account
 from modules.domain.plans import Plan, PlanStatus
 from modules.domain.ports import QuoteBoard
@@ -37,16 +37,26 @@ def open_plans(reader: Store | Transaction, account_id: str) -> tuple[Plan, ...]
     return tuple(from_document(Plan, each) for each in found)
 
 
-def risk_view(store: Store, account: Account, equity: Decimal, board: QuoteBoard, now: datetime) -> RiskView:
-    """Everything the limits look at. The day's first look keeps the equity then as the day's baseline."""
+def risk_view(
+    store: Store,
+    account: Account,
+    equity: Decimal,
+    board: QuoteBoard,
+    now: datetime,
+    standing: tuple[tuple[Position, ...], tuple[Plan, ...]] | None = None,
+) -> RiskView:
+    """Everything the limits look at. The day's first look keeps the equity then as the day's baseline.
+
+    `standing` are the account's open positions and plans where the caller has read them.
+    """
     since = ms_from_utc(baseline_at(states_for(store, account), now))
     hard_since = ms_from_utc(baseline_at([state_of(store, Scope.GLOBAL)], now))
     mine = where("account_id") == account.id
     closed = store["positions"].search(mine & (where("closed_at") >= since), order_by="closed_at")
     done = [from_document(Position, each) for each in closed]
-    positions, plans = open_positions(store, account.id), open_plans(store, account.id)
+    positions, plans = standing or (open_positions(store, account.id), open_plans(store, account.id))
     prices = {each.symbol: quote.last for each in positions if (quote := board.latest(each.symbol)) is not None}
-    held, waiting = exposures(positions, _waiting(store, plans), prices)
+    held, waiting = exposures(positions, _waiting(store, account.id, plans), prices)
     newest = store["plans"].search(mine, order_by="created_at", descending=True, limit=1)
     return RiskView(
         equity=equity,
@@ -80,17 +90,14 @@ def _baseline(store: Store, account: Account, equity: Decimal, since_ms: int) ->
     return Decimal(known["equity"])
 
 
-def _waiting(store: Store, plans: tuple[Plan, ...]) -> list[Plan]:
-    """Plans with an entry that may still fill."""
-    waiting = []
-    for plan in plans:
-        entries = (where("plan_id") == plan.id) & (where("role") == OrderRole.ENTRY.value)
-        pending = (where("plan_id") == plan.id) & (where("status") == "pending")
-        if store["orders"].contains(entries & where("state").one_of(_WORKING)) or store["order_requests"].contains(
-            pending
-        ):
-            waiting.append(plan)
-    return waiting
+def _waiting(store: Store, account_id: str, plans: tuple[Plan, ...]) -> list[Plan]:
+    """Plans with an entry that may still fill. One look at the account's orders, however many plans there are."""
+    mine = where("account_id") == account_id
+    working = mine & where("state").one_of(_WORKING) & (where("role") == OrderRole.ENTRY.value)
+    pending = mine & (where("status") == RequestStatus.PENDING.value)
+    found = [*store["orders"].search(working), *store["order_requests"].search(pending)]
+    waiting = {each["plan_id"] for each in found}
+    return [plan for plan in plans if plan.id in waiting]
 
 
 def _losses_in_row(done: list[Position]) -> int:
