@@ -28,7 +28,7 @@ from modules.analysis.candles import Candles
 from modules.backtesting import portfolio
 from modules.backtesting.assumptions import Assumptions
 from modules.backtesting.engine import run as backtest
-from modules.backtesting.metrics import summary
+from modules.backtesting.statistics import MEANINGS, metrics_of
 from modules.backtesting.sweep import sweep
 from modules.strategies.decisions import Decisions
 from tests.load import backtest_peers as peers
@@ -83,8 +83,9 @@ def bare(candles: Candles, decisions: Decisions, equity: Any, rows: Any) -> peer
 
 
 def ours(candles: Candles, decisions: Decisions) -> Any:
+    """A run and every figure of it."""
     result = backtest(candles, decisions, peers.RULES, Assumptions(capital=CASH))
-    summary(result)
+    metrics_of(result)
     return result
 
 
@@ -117,7 +118,7 @@ def single_rows(count: int = 1_000_000, rounds: int = 7) -> list[Row]:
         Row(AREA, "bars in one run", count, "candles"),
         Row(AREA, "trades, equal in all of them", trades, ""),
         Row(AREA, "bare numba loop with equity, trades and five figures", loop * 1e3, "ms"),
-        Row(AREA, "ours, with fills, trades, equity and 14 figures", mine * 1e3, "ms"),
+        Row(AREA, f"ours, with fills, trades, equity and all {len(MEANINGS)} metrics", mine * 1e3, "ms"),
         Row(AREA, "ours / bare loop", near, "x", "<= 2", near <= 2),
         Row(AREA, "vectorbt without stats", theirs * 1e3, "ms"),
         Row(AREA, "vectorbt / ours", ahead, "x", ">= 4", ahead >= 4),
@@ -198,7 +199,7 @@ def portfolio_rows() -> list[Row]:
             candles = peers.generated(YEAR_OF_15M, 15 * MINUTE, seed=place, spread=0.002, symbol=symbol)
         markets.append(portfolio.Market(candles, peers.cross(candles)))
     rules, assumed = peers.RULES, Assumptions(max_positions=5)
-    taken = [seconds(lambda: summary(portfolio.run(markets, rules, assumed)))[0] for _ in range(6)][1:]
+    taken = [seconds(lambda: metrics_of(portfolio.run(markets, rules, assumed)))[0] for _ in range(6)][1:]
     middle = statistics.median(taken)
     return [Row(AREA, "portfolio, 10 symbols x 1 year of 15m", middle, "s", "< 1", middle < 1)]
 
@@ -237,12 +238,14 @@ def peak_mib() -> float:
 
 def compiled() -> int:
     """How many kernels of the backtester this process had to compile."""
-    from modules.backtesting import bar, engine, leaving, loop, metrics, opening, sweep as sweeping  # noqa: I001
+    from modules.backtesting import bar, engine, leaving, loop, metrics, opening, statistics_equity, statistics_trades
+    from modules.backtesting import sweep as sweeping
     from modules.trading import exits
 
+    own = (bar, engine, leaving, loop, statistics_equity, statistics_trades)
     kernels = [
         each
-        for module in (bar, engine, leaving, loop, metrics, opening, portfolio, sweeping, exits)
+        for module in (*own, metrics, opening, portfolio, sweeping, exits)
         for each in vars(module).values()
         if hasattr(each, "py_func")
     ]
