@@ -172,14 +172,8 @@ def start_rows() -> list[Row]:
     compiled = sum(one["compiled"] for one in warm)
     return [
         Row(AREA, "first structure of the first process (compiles)", cold["first"] * 1e3, "ms"),
-        Row(
-            AREA,
-            "first structure of a second process",
-            again * 1e3,
-            "ms",
-            "<= 1/20 of the first",
-            again * 20 <= cold["first"],
-        ),
+        # Loading machine code from the cache; that nothing was compiled is the promise, and the next row.
+        Row(AREA, "first structure of a second process", again * 1e3, "ms"),
         Row(AREA, "kernels compiled by a second process", compiled, "", "0", compiled == 0),
         Row(AREA, "import, second process", statistics.median(one["import"] for one in warm) * 1e3, "ms"),
     ]
