@@ -6,11 +6,14 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 
 from api import problems
+from api.platform.rate_limits import Allowance, Limits
 from modules.accounts.permissions import Verb, require
+from modules.domain.errors import TooMany
 from modules.domain.people import Principal
+from modules.domain.ports import Clock
 
 Authenticate = Callable[[Request], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -50,7 +53,7 @@ def origin() -> str:
     return request.remote_addr or ""
 
 
-def install(app: Flask, authenticate: Authenticate) -> None:
+def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock) -> None:
     """Makes every request of `app` pass the gate; `app.extensions["authenticate"]` is who says who asks."""
     app.extensions["authenticate"] = authenticate
 
@@ -61,14 +64,41 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         view = app.view_functions.get(request.endpoint or "")
         verb = getattr(view, "verb", _CLOSED)
         if verb is None or (view is None and not request.path.startswith("/api/")):
+            _count_address(limits, clock)
             return None
         principal = app.extensions["authenticate"](request)
         if principal is None:
+            _count_address(limits, clock)
             return problems.problem(401, "not_signed_in", "A bearer token is needed: Authorization: Bearer TOKEN.")
         g.principal = principal
+        _count(limits.for_principal(principal, clock.monotonic()))
         if view is None:
             return None  # only who is signed in learns that there is no such path
         if verb is _CLOSED:
             return problems.problem(403, "not_allowed", "This path is closed.")
         require(principal, verb)
         return None
+
+    @app.after_request
+    def tell_limit(response: Response) -> Response:
+        allowance: Allowance | None = g.get("allowance")
+        if allowance is not None:
+            response.headers["RateLimit-Limit"] = str(allowance.limit)
+            response.headers["RateLimit-Remaining"] = str(allowance.remaining)
+            response.headers["RateLimit-Reset"] = str(allowance.reset_seconds)
+        return response
+
+
+def _count_address(limits: Limits, clock: Clock) -> None:
+    """Counts a request of somebody unknown. Asking for the state of health and for pages is free."""
+    if request.path.startswith("/api/") and request.path != "/api/health":
+        _count(limits.for_address(origin(), request.path, clock.monotonic()))
+
+
+def _count(allowance: Allowance | None) -> None:
+    """Raises TooMany when nothing is left."""
+    g.allowance = allowance
+    if allowance is not None and not allowance.allowed:
+        raise TooMany(
+            f"That is more than {allowance.limit} requests a minute.", retry_after_seconds=allowance.retry_seconds
+        )

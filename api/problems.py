@@ -5,21 +5,25 @@ Domain errors map to a status here and nowhere else. No stack trace ever reaches
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, make_response
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from database import StoreError
 from modules.domain.errors import (
     Conflict,
+    Halted,
     InvalidInput,
     NotAllowed,
     NotFound,
+    NotIncluded,
     NotSignedIn,
     OutcomeUnknown,
     Rejected,
+    TooMany,
     Trouble,
     Unavailable,
 )
@@ -27,6 +31,9 @@ from modules.runtime.logs import log
 
 _STATUS: tuple[tuple[type[Trouble], int], ...] = (
     (InvalidInput, 422),
+    (NotIncluded, 402),
+    (TooMany, 429),
+    (Halted, 423),
     (NotSignedIn, 401),
     (NotFound, 404),
     (NotAllowed, 403),
@@ -35,7 +42,16 @@ _STATUS: tuple[tuple[type[Trouble], int], ...] = (
     (Unavailable, 503),
     (OutcomeUnknown, 503),
 )
-_CODES = {400: "malformed", 401: "not_signed_in", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES = {
+    400: "malformed",
+    401: "not_signed_in",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "not_json",
+    429: "too_many",
+}
 
 
 def problem(status: int, code: str, message: str, fields: dict[str, str] | None = None) -> tuple[Response, int]:
@@ -43,7 +59,10 @@ def problem(status: int, code: str, message: str, fields: dict[str, str] | None 
     error: dict[str, Any] = {"code": code, "message": message}
     if fields:
         error["fields"] = fields
-    return jsonify({"success": False, "error": error}), status
+    response = jsonify({"success": False, "error": error})
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response, status
 
 
 def invalid_fields(error: ValidationError) -> Response:
@@ -60,12 +79,22 @@ def register(app: Flask) -> None:
     @app.errorhandler(Trouble)
     def trouble(error: Trouble) -> tuple[Response, int]:
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        return problem(status, error.code, error.message, error.fields)
+        response, status = problem(status, error.code, error.message, error.fields)
+        wait = getattr(error, "retry_after_seconds", None)
+        if wait is not None:
+            response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
+        return response, status
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> tuple[Response, int]:
+        if error.response is not None:  # an answer that was made elsewhere, on its way out
+            made = make_response(error.response)
+            return made, made.status_code
         status = error.code or 500
-        return problem(status, _CODES.get(status, "http_error"), error.description or error.name)
+        response, status = problem(status, _CODES.get(status, "http_error"), error.description or error.name)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response, status
 
     @app.errorhandler(RecursionError)
     def nested(_error: RecursionError) -> tuple[Response, int]:

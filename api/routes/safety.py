@@ -8,6 +8,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.trading import KillBody, ResumeBody
 from api.gate import needs
+from api.platform.strict_json import takes_raw_body
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
 from modules.trading import safety
@@ -28,6 +29,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
 
     @blueprint.post("/killswitch", summary="Stop new entries, or close everything too")
     @needs(Verb.STOP_ALL)
+    @takes_raw_body
     def killswitch(body: KillBody) -> Answer:
         now, stage = rooms.clock.now(), Stage.FLATTEN if body.flatten else Stage.REDUCING
         state = change(

@@ -4,10 +4,11 @@
     ├── InvalidInput     the caller must change what was sent (400/422)
     ├── NotFound         there is no such thing, or it belongs to somebody else (404)
     ├── NotSignedIn      it is not proven who the caller is (401)
-    ├── NotAllowed       the caller may not do this (403)
+    ├── NotAllowed       the caller may not do this (403), or their plan does not include it (402)
     ├── TooMany          asked too often; try again after the time it names (429)
     ├── Conflict         it clashes with what is already so (409)
     ├── Unavailable      try again later; it has certainly not happened (503, retried)
+    ├── Halted           trading is stopped (423)
     ├── OutcomeUnknown   it may have happened: ask by id, never repeat blindly
     ├── Rejected         the other side said no for good
     └── Misconfigured    stop the process (exit 78) until somebody repairs the settings
@@ -46,6 +47,12 @@ class NotAllowed(Trouble):
     code = "not_allowed"
 
 
+class NotIncluded(NotAllowed):
+    """The caller's plan does not include it (402)."""
+
+    code = "not_included"
+
+
 class NotSignedIn(Trouble):
     code = "not_signed_in"
 
@@ -72,6 +79,12 @@ class Unavailable(Trouble):
     def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(message, code=code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Halted(Trouble):
+    """Trading is stopped for whoever asks; closing still works (423)."""
+
+    code = "trading_halted"
 
 
 class OutcomeUnknown(Trouble):
