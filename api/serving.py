@@ -17,9 +17,8 @@ from api.stream import Authenticate, Stream
 from api.stream.door import routes
 from api.stream.listener import Listener
 from api.stream.stream import StreamParts
-from modules.accounts.first_start import OPERATOR, is_operator_token
+from modules.accounts.access import Access
 from modules.domain.market import Quote
-from modules.domain.people import Principal, Role
 from modules.runtime.logs import log
 from modules.trading.open_symbols import OpenSymbols
 from modules.wiring import Place
@@ -27,16 +26,6 @@ from modules.wiring import Place
 #: Public paths that many ask often: their answer may be a fifth of a second old.
 FRESH_PATHS = frozenset({b"/api/health"})
 _THREADS = 8
-
-
-def operator_only(rooms: Rooms) -> Authenticate:
-    """Knows the operator's token and no other."""
-
-    def authenticate(token: str) -> Principal | None:
-        known = is_operator_token(rooms.store, token.strip())
-        return Principal(OPERATOR, Role.OWNER, "operator_token") if known else None
-
-    return authenticate
 
 
 def use_fast_loop() -> None:
@@ -47,7 +36,7 @@ def use_fast_loop() -> None:
 class ApiWorker:
     """Keeps the prices this process shows, tells the stream, and serves until told to stop.
 
-    `make_app` makes the Flask application; `authenticate` says who a token belongs to (the operator's alone, by default).
+    `make_app` makes the Flask application; `authenticate` says who a token belongs to, by default as for HTTP.
     The application finds the stream as `app.extensions["stream"]`, to publish from its requests.
     """
 
@@ -67,7 +56,7 @@ class ApiWorker:
                 core.clock,
                 rooms.prices,
                 core.run_dir,
-                authenticate or operator_only(rooms),
+                authenticate or Access(rooms.store, rooms.clock, rooms.settings).principal_of_token,
                 listed=lambda symbol: core.instruments.find(symbol) is not None,
             )
         )
