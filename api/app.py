@@ -14,7 +14,7 @@ from api import gate, problems
 from api.platform import headers, idempotency, strict_json
 from api.platform.rate_limits import Limits, Rates
 from api.rooms import Rooms, answer
-from api.routes import accounts, analysis, pages, safety, signals, trades
+from api.routes import accounts, admin, analysis, audit, pages, safety, signals, trades
 from api.serving import live, use_fast_loop
 from modules.accounts.access import Access
 from modules.analysis_views import AnalysisViews
@@ -30,6 +30,8 @@ AREAS = (
     trades,
     safety,
     analysis,
+    audit,
+    admin,
     pages,
 )
 

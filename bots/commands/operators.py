@@ -25,8 +25,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 async def broadcast(call: Call) -> Answer:
     """Sends a text to the VIP and trial chats."""
     key = f"broadcast:{ms_from_utc(call.now)}"
-    count = send_to_groups(call.rooms.store, call.person.principal, call.text, key, now=call.now)
-    return Answer(f"Queued for {count} chats.")
+    sent = send_to_groups(call.rooms.store, call.person.principal, call.text, key, now=call.now)
+    return Answer(f"Queued for {sent.queued} chats.")
 
 
 async def sources(call: Call) -> Answer:
