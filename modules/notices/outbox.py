@@ -20,6 +20,7 @@ from modules.domain.events import EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.signals import Signal, content_hash
 from modules.journal import JournalConsumer
+from modules.notices.preferences import NOTICE_OF, Channel, preferences_of
 from modules.notices.wording import account_line, operator_line, signal_line, signal_post, without_markup
 from modules.records import from_document
 
@@ -30,7 +31,7 @@ _SIGNAL_KINDS = (
     EventKind.SIGNAL_STOP_MOVED,
     EventKind.SIGNAL_CLOSED,
 )
-_ACCOUNT_KINDS = (
+ACCOUNT_KINDS = (
     EventKind.PLAN_MADE,
     EventKind.PLAN_ENDED,
     EventKind.TRADE_REFUSED,
@@ -51,7 +52,7 @@ _OPERATOR_KINDS = (
     EventKind.ALARM,
 )
 #: Requests that are refused because there was nothing to do are no news.
-_QUIET_RULES = {"nothing_to_close", "nothing_to_protect", "unchanged"}
+QUIET_RULES = {"nothing_to_close", "nothing_to_protect", "unchanged"}
 _GROUPS = {
     EventKind.SIGNAL_RECEIVED: "signal",
     EventKind.TARGET_HIT: "target",
@@ -110,7 +111,7 @@ class Outbox:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        kinds = (*_SIGNAL_KINDS, *_ACCOUNT_KINDS, *_OPERATOR_KINDS)
+        kinds = (*_SIGNAL_KINDS, *ACCOUNT_KINDS, *_OPERATOR_KINDS)
         self._consumer = JournalConsumer(store, "outbox", self._handle, kinds)
 
     def turn(self, now: datetime) -> int:
@@ -120,14 +121,14 @@ class Outbox:
     def _handle(self, entry: Entry, tx: Transaction, now: datetime) -> None:
         kind = EventKind(entry.kind)
         body = {**self._about(tx, entry.body), **entry.body}
-        if body.get("rule") in _QUIET_RULES:
+        if body.get("rule") in QUIET_RULES:
             return
         text = self._text(tx, kind, body)
         if text is None:
             return
         for chat in self._readers(tx, kind, body):
-            if chat.wants(_GROUPS.get(kind, "system"), now):
-                tx["deliveries"].upsert(_delivery(entry, chat, text, now))
+            if chat.wants(_GROUPS.get(kind, "system"), now) and (chosen := _chosen(tx, kind, chat, now)) is not None:
+                tx["deliveries"].upsert({**_delivery(entry, chat, text, now), **chosen})
 
     def _text(self, tx: Transaction, kind: EventKind, body: Mapping[str, Any]) -> str | None:
         if kind is EventKind.SIGNAL_RECEIVED:
@@ -135,7 +136,7 @@ class Outbox:
             return signal_post(from_document(Signal, document)) if document else None
         if kind in _SIGNAL_KINDS:
             return signal_line(kind, body)
-        return account_line(kind, body) if kind in _ACCOUNT_KINDS else operator_line(kind, body)
+        return account_line(kind, body) if kind in ACCOUNT_KINDS else operator_line(kind, body)
 
     def _about(self, tx: Transaction, body: Mapping[str, Any]) -> dict[str, Any]:
         """The symbol, for events that name only a signal or plan."""
@@ -145,11 +146,11 @@ class Outbox:
         return {"symbol": document["symbol"]} if document else {}
 
     def _readers(self, tx: Transaction, kind: EventKind, body: Mapping[str, Any]) -> Iterable[Chat]:
-        if kind in _ACCOUNT_KINDS:
+        if kind in ACCOUNT_KINDS:
             account = tx["accounts"].get(key=body["account_id"])
-            return _chats_of(tx, account["user_id"] if account else None)
+            return chats_of(tx, account["user_id"] if account else None)
         if body.get("owner") is not None:  # of a private source: nobody else's business
-            return _chats_of(tx, str(body["owner"]))
+            return chats_of(tx, str(body["owner"]))
         if kind in _SIGNAL_KINDS:
             return _chats(tx, ChatKind.VIP, ChatKind.TRIAL)
         return _chats(tx, ChatKind.OPERATOR)
@@ -175,12 +176,15 @@ def say(tx: Transaction, chat_id: str, text: str, key: str, now: datetime, **fie
 
 
 def due_deliveries(store: Store, chat_prefix: str, now: datetime, limit: int = 50) -> list[dict[str, Any]]:
-    """The next row of every chat of that channel, oldest first: a chat's rows go out in order, one at a time."""
+    """The next row of every chat of that channel, oldest first: a chat's rows go out in order, one at a time.
+
+    What a reader's quiet time holds back lets what is said later pass, until that time is over.
+    """
     waiting = where("status").one_of([DeliveryStatus.QUEUED.value, DeliveryStatus.SENDING.value])
     rows = store["deliveries"].search(waiting, order_by="created_at", limit=_LOOK_AHEAD)
     first: dict[str, dict[str, Any]] = {}
     for row in sorted(rows, key=lambda each: (each["created_at"], each["seq"], each["id"])):
-        if row["chat"].startswith(chat_prefix):
+        if row["chat"].startswith(chat_prefix) and row.get("quiet_until", 0) <= ms_from_utc(now):
             first.setdefault(row["chat"], row)
     return [row for row in first.values() if row["due_at"] <= ms_from_utc(now)][:limit]
 
@@ -242,7 +246,19 @@ def _chats(tx: Transaction, *kinds: ChatKind) -> list[Chat]:
     return [from_document(Chat, each) for each in found]
 
 
-def _chats_of(tx: Transaction, user_id: str | None) -> list[Chat]:
+def _chosen(tx: Transaction, kind: EventKind, chat: Chat, now: datetime) -> dict[str, int] | None:
+    """None where the chat's user does not want this notice there; else until when it is held back, if at all."""
+    if chat.user_id is None or (notice := NOTICE_OF.get(kind)) is None:
+        return {}
+    preferences = preferences_of(tx, chat.user_id)
+    if not preferences.wants(notice, Channel.TELEGRAM):
+        return None
+    until = preferences.quiet_until(notice, now)
+    return {} if until is None else {"quiet_until": ms_from_utc(until)}
+
+
+def chats_of(tx: Transaction, user_id: str | None) -> list[Chat]:
+    """The chats of one user."""
     return [chat for chat in _chats(tx, ChatKind.USER, ChatKind.OPERATOR) if chat.user_id == user_id]
 
 
