@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from modules.accounts.first_start import FirstStart, prepare
+from modules.accounts.first_start import FirstStart, first_password, prepare
 from modules.domain.errors import Misconfigured, Unavailable
 from modules.runtime.settings import EXIT_MISCONFIGURED, Settings, ensure_data_dir, kept_secret, load_settings
 from modules.wiring import open_core
@@ -30,7 +30,7 @@ def main() -> int:
     try:
         settings = load_settings()
         _check(arguments.procfile)
-        first, lock = _prepare(settings, arguments.procfile)
+        first, password, lock = _prepare(settings, arguments.procfile)
     except Misconfigured as wrong:
         for problem in wrong.problems:
             print(f"wrong setting: {problem}", file=sys.stderr)
@@ -39,7 +39,7 @@ def main() -> int:
         print(f"can't start now: {trouble.message}", file=sys.stderr)
         return 1
     with lock:
-        _greet(settings, first, arguments.procfile)
+        _greet(settings, first, password, arguments.procfile)
         return asyncio.run(_supervise(arguments.procfile, settings))
 
 
@@ -51,7 +51,7 @@ def _check(procfile: Path) -> None:
         raise Misconfigured([f"--procfile: {error}"]) from error
 
 
-def _prepare(settings: Settings, procfile: Path) -> tuple[FirstStart, TextIO]:
+def _prepare(settings: Settings, procfile: Path) -> tuple[FirstStart, str | None, TextIO]:
     """The lock that keeps a second start on the same data directory out; then the store, the keys and the operator."""
     ensure_data_dir(settings)
     lock = _locked(settings.data_dir)
@@ -61,7 +61,8 @@ def _prepare(settings: Settings, procfile: Path) -> tuple[FirstStart, TextIO]:
         try:
             for name in ("secret_key", "master_key"):
                 kept_secret(settings, name)
-            return prepare(core.store, settings, core.clock.now()), lock
+            first = prepare(core.store, settings, core.clock.now())
+            return first, first_password(core.store, settings), lock
         finally:
             core.store.close()
     except BaseException:
@@ -79,7 +80,7 @@ def _locked(data_dir: Path) -> TextIO:
     return lock
 
 
-def _greet(settings: Settings, first: FirstStart, procfile: Path) -> None:
+def _greet(settings: Settings, first: FirstStart, password: str | None, procfile: Path) -> None:
     print(f"VerzekAutoTrader, {settings.trading} trading, data in {settings.data_dir}/")
     for name, command in read_procfile(procfile.read_text(encoding="utf-8")):
         print(f"  {name:<10} {' '.join(command)}")
@@ -87,6 +88,8 @@ def _greet(settings: Settings, first: FirstStart, procfile: Path) -> None:
     print(f"operator    {first.email}, bearer token in {settings.data_dir}/operator.token")
     if first.fresh:
         print(f"            {first.token}   (shown this once)")
+    if password is not None:
+        print(f"password    {password}   (shown this once; change it after signing in)")
     print("chat        .venv/bin/python cli.py chat     stop: Ctrl-C", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The first start: the operator, their paper account and bearer token, and the local chats. Repeating it changes nothing."""
+"""The first start: the operator, their paper account, bearer token and password, and the local chats. Repeating it changes nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from database import Store
+from modules.accounts.passwords import Passwords
 from modules.domain.market import ms_from_utc
 from modules.domain.people import Account
 from modules.records import to_document
@@ -35,7 +36,8 @@ def prepare(store: Store, settings: Settings, now: datetime) -> FirstStart:
     token = keep_once(path, "vzk_" + secrets.token_urlsafe(32))
     with store.transaction() as tx:
         if not tx["users"].contains(key=OPERATOR):
-            user = {"id": OPERATOR, "email": settings.admin_email, "role": "owner", "created_at": ms_from_utc(now)}
+            email = settings.admin_email.strip().lower()
+            user = {"id": OPERATOR, "email": email, "role": "owner", "created_at": ms_from_utc(now)}
             tx["users"].insert(user)
         tx["users"].update({"token_hash": token_hash(token)}, key=OPERATOR)
         if not tx["accounts"].contains(key=f"paper-{OPERATOR}"):
@@ -44,6 +46,21 @@ def prepare(store: Store, settings: Settings, now: datetime) -> FirstStart:
             if not tx["chats"].contains(key=str(chat["id"])):
                 tx["chats"].insert(chat)
     return FirstStart(settings.admin_email, token, fresh)
+
+
+def first_password(store: Store, settings: Settings) -> str | None:
+    """Gives the operator a password where they have none; the password, if it was made up here, to be shown this once.
+
+    ADMIN_PASSWORD is what it is set to, at the first start only: later it changes where passwords are changed.
+    """
+    user = store["users"].get(key=OPERATOR)
+    if user is None or user.get("password_hash"):
+        return None
+    given = settings.admin_password.get_secret_value()
+    password = given or "-".join(secrets.token_hex(3) for _ in range(4))
+    kept = Passwords().kept(password)
+    is_set = store["users"].compare_and_set(OPERATOR, {"password_hash": None}, {"password_hash": kept})
+    return password if is_set and not given else None
 
 
 def paper_account(user_id: str, settings: Settings, now: datetime) -> Account:
