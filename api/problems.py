@@ -100,6 +100,10 @@ def register(app: Flask) -> None:
     def nested(_error: RecursionError) -> tuple[Response, int]:
         return problem(400, "malformed", "The body is nested too deeply.")
 
+    @app.errorhandler(UnicodeEncodeError)
+    def half_a_character(_error: UnicodeEncodeError) -> tuple[Response, int]:
+        return problem(400, "malformed", "A text holds half of a character.")
+
     @app.errorhandler(StoreError)
     def store(error: StoreError) -> tuple[Response, int]:
         log("api").error("store trouble", error=repr(error))

@@ -1,4 +1,4 @@
-"""JSON as it is meant: no name twice, no NaN, no half characters; a body is an object and says that it is JSON."""
+"""JSON as it is meant: no name twice, no NaN; a body is an object and says that it is JSON."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, Request, current_app, request
-from flask.json import dumps as dump_json
+from flask import Flask, current_app, request
+from flask.json.provider import DefaultJSONProvider
 
 from modules.domain.errors import InvalidInput
 
@@ -20,33 +20,19 @@ def takes_raw_body(view: _View) -> _View:
     return view
 
 
-class StrictJson:
+class StrictJson(DefaultJSONProvider):
     """What Flask calls for JSON."""
 
-    @staticmethod
-    def loads(text: str | bytes, **_options: Any) -> Any:
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **_options: Any) -> Any:
         """The value. Raises ValueError with the reason for what other readers let pass."""
-        value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
-        whole = text if isinstance(text, str) else text.decode("utf-8", "replace")
-        if "\\ud" in whole.lower():
-            try:
-                json.dumps(value, ensure_ascii=False).encode()
-            except UnicodeEncodeError:
-                raise ValueError("half of a surrogate pair") from None
-        return value
-
-    dumps = staticmethod(dump_json)
-
-
-class StrictRequest(Request):
-    """A request whose JSON is read strictly."""
-
-    json_module = StrictJson
+        return json.loads(s, object_pairs_hook=_once_each, parse_constant=_no_constant)
 
 
 def install(app: Flask) -> None:
     """Every body that comes with a changing request must be a JSON object, unless its route takes it raw."""
-    app.request_class = StrictRequest
+    app.json = StrictJson(app)
 
     @app.before_request
     def check_body() -> None:

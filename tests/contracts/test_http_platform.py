@@ -96,7 +96,7 @@ def test_an_address_that_nobody_knows_is_slowed_down(house: House) -> None:
         (b'{"source": "a", "source": "b"}', "application/json", 400),
         (b'{"at": NaN}', "application/json", 400),
         (b'{"at": -Infinity}', "application/json", 400),
-        (b'{"text": "\\ud800"}', "application/json", 400),
+        (b'{"text": "\\ud800"}', "application/json", 422),
         (b"\xff{}", "application/json", 400),
         (b"[]", "application/json", 422),
         (b'"{}"', "application/json", 422),
