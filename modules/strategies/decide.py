@@ -155,10 +155,11 @@ def _first(rule: First, market: Market) -> Truth:
     held, after = truth_of(rule.rule, market), truth_of(rule.after, market).yes
     begins = after.copy()
     begins[1:] &= ~after[:-1]
-    rows = np.arange(len(after))
-    start = np.maximum.accumulate(np.where(begins, rows, -1)) if len(rows) else rows
+    if not len(after):
+        return held
+    start = np.maximum.accumulate(np.where(begins, np.arange(len(after)), -1))
     times = np.cumsum(held.yes)
-    before = np.where(start > 0, times[start - 1], 0) if len(rows) else times
+    before = np.where(start > 0, times[np.maximum(start, 1) - 1], 0)
     yes = held.yes & (start >= 0) & (times - before == 1)
     return Truth(yes, held.no | (held.yes & ~yes))
 

@@ -35,6 +35,9 @@ from modules.strategies.language import (
 )
 from modules.strategies.windows import Marks, lasting, latest_standing, rolling, shifted
 
+MOST_OPINIONS: Final = 20_000
+"""Bars on which one detector may be asked in one run: it looks at each bar by itself, in milliseconds instead of nanoseconds."""
+
 _DAY_MS: Final = 86_400_000
 _ZONES: Final = {"fvg": FVG, "order_block": ORDER_BLOCK, "breaker_block": BREAKER_BLOCK}
 _STATE_FIELDS: Final = {"premium_discount": "zone"}
@@ -95,13 +98,7 @@ class Frame:
     def _indicator(self, series: Series) -> Floats:
         key = (series.type, series.settings)
         if key not in self._outputs:
-            try:
-                settings: dict[str, Any] = dict(series.settings)
-                self._outputs[key] = compute(series.type, self.candles, **settings)
-            except NotEnoughData:
-                unknown = np.full(len(self.candles), np.nan)
-                names = KINDS[series.type].outputs or (str(series.output),)
-                self._outputs[key] = dict.fromkeys(names, unknown)
+            self._outputs[key] = _computed(series, self.candles)
         outputs = self._outputs[key]
         return np.asarray(outputs[str(series.output)], np.float64)
 
@@ -185,6 +182,13 @@ class Frame:
         rows = len(self.candles)
         outputs, done = self._opinions.setdefault((name, bars), (np.full((rows, 2), np.nan), np.zeros(rows, np.bool_)))
         missing = ~done if needed is None else needed & ~done
+        asked = int(np.count_nonzero(missing))
+        if asked > MOST_OPINIONS:
+            raise InvalidInput(
+                f"the detector {name} would be asked on {asked} bars, at most {MOST_OPINIONS} are possible: "
+                "put it into `all` with conditions that hold less often, or use fewer candles",
+                code="too_many_opinions",
+            )
         for row in np.flatnonzero(missing):
             if row + 1 >= bars:
                 outputs[row] = _opinion(name, self.candles[row + 1 - bars : row + 1])
@@ -192,6 +196,34 @@ class Frame:
         if series.output == "opinion":
             return outputs[:, 0] * outputs[:, 1]
         return outputs[:, 0] if series.output == "direction" else outputs[:, 1]
+
+
+def _computed(series: Series, candles: Candles) -> dict[str, Floats]:
+    """All outputs of an indicator.
+
+    A history shorter than the look-back gets bars behind its end: none of them changes a row before, and outputs that
+    need fewer bars than others are known as early as they would be in a longer history.
+    """
+    settings: dict[str, Any] = dict(series.settings)
+    if not len(candles):
+        return dict.fromkeys(KINDS[series.type].outputs or (str(series.output),), np.empty(0))
+    longer = candles
+    while True:
+        try:
+            computed = compute(series.type, longer, **settings)
+        except NotEnoughData as short:
+            longer = _lengthened(longer, max(short.needed - short.have, len(longer)))
+        else:
+            return {name: values[: len(candles)] for name, values in computed.items()}
+
+
+def _lengthened(candles: Candles, bars: int) -> Candles:
+    """The candles with the last one repeated `bars` times behind it."""
+    after = candles.timestamp[-1] + candles.timeframe_ms * np.arange(1, bars + 1)
+    names = ("open", "high", "low", "close", "volume")
+    columns: dict[str, Any] = {name: np.pad(getattr(candles, name), (0, bars), mode="edge") for name in names}
+    stamps = np.concatenate([candles.timestamp, after])
+    return Candles(timestamp=stamps, timeframe_ms=candles.timeframe_ms, **columns)
 
 
 def _opinion(name: str, candles: Candles) -> tuple[float, float]:
