@@ -14,7 +14,7 @@ from api import gate, problems
 from api.platform import headers, idempotency, strict_json
 from api.platform.rate_limits import Limits, Rates
 from api.rooms import Rooms, answer
-from api.routes import accounts, admin, analysis, audit, pages, safety, signals, trades
+from api.routes import accounts, admin, analysis, audit, chat, pages, safety, signals, trades
 from api.serving import live, use_fast_loop
 from modules.accounts.access import Access
 from modules.analysis_views import AnalysisViews
@@ -32,6 +32,7 @@ AREAS = (
     analysis,
     audit,
     admin,
+    chat,
     pages,
 )
 
@@ -49,7 +50,6 @@ def create_app(rooms: Rooms) -> OpenAPI:
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["TRUST_PROXY"] = rooms.settings.trust_proxy
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
     headers.install(app, rooms.settings.cors_origins)
     for area in AREAS:

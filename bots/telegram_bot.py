@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bots.chat import Rooms
+from bots.commands import TABLE
+from bots.dashboard_chat import DashboardChat
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.domain.signals import Signal
 from modules.notices.charts import signal_chart
@@ -39,11 +41,13 @@ class Broadcast:
         self._prices = prices
         self._open = OpenSymbols(core.store)
         self._outbox = Outbox(core.store)
+        self._dashboard = DashboardChat(TABLE, rooms, self.wake)
         self._log = log("broadcast")
         self._telegram = _telegram_side(core, rooms, self.wake)
 
     async def start(self) -> None:
         """Says once what is missing."""
+        self._dashboard.begin(self._core.clock.now())
         if self._telegram is None:
             self._log.info("no TELEGRAM_BOT_TOKEN: posts and notices go to the local chat (`cli.py chat`)")
 
@@ -51,6 +55,7 @@ class Broadcast:
         """Writes what happened since into the outbox and delivers what is due."""
         self._prices.want(self._open.symbols(now))  # for the answers that show what is open
         more = self._outbox.turn(now)
+        self._dashboard.turn()
         await asyncio.to_thread(deliver_local, self._core.store, now, painted=self._painted)
         if self._telegram is not None:
             await self._telegram.turn(now)
@@ -70,6 +75,7 @@ class Broadcast:
 
     async def stop(self) -> None:
         """Lets what is being sent finish."""
+        await self._dashboard.stop()
         if self._telegram is not None:
             await self._telegram.stop()
 

@@ -73,12 +73,16 @@ class Shelf:
 
     def answer(self, address: str) -> Response:
         """The file at an address, or 304 when the asker has it. Raises NotFound."""
+        return served(self._read(address), TYPES[self._files[address].suffix])
+
+    def version(self, address: str) -> str:
+        """What names the present content at an address. Raises NotFound."""
+        return self._read(address).etag
+
+    def _read(self, address: str) -> Kept:
         path = self._files.get(address)
         if path is None or not path.is_file():
             raise NotFound("There is no such page.")
-        return served(self._read(address, path), TYPES[path.suffix])
-
-    def _read(self, address: str, path: Path) -> Kept:
         state = path.stat()
         stamp = (state.st_mtime_ns, state.st_size)
         kept = self._kept.get(address)

@@ -71,7 +71,7 @@ export function explain(error) {
 
 /** A part of a page that reads something: waits, shows it, or says what went wrong and offers to try again. */
 export function loads(what, read, show) {
-  const place = h("div", { "aria-busy": "true" }, h("p.waiting", `Reading ${what.toLowerCase()}…`));
+  const place = h("div.stack", { "aria-busy": "true" }, h("p.waiting", `Reading ${what.toLowerCase()}…`));
   let run = 0;
   place.load = async () => {
     const mine = ++run;
