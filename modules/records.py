@@ -97,6 +97,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("chat_questions", indexes=(Index(("status", "asked_at")),)),
     CollectionSpec("confirmations"),
     CollectionSpec("reader_states"),
+    CollectionSpec("telegram_bots"),
     CollectionSpec("stream_state"),
     CollectionSpec(
         "audit_log",
