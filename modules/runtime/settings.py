@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     redis_url: str = ""
     secret_key: SecretStr = SecretStr("")
     master_key: SecretStr = SecretStr("")
+    master_key_old: SecretStr = SecretStr("")
     admin_email: str = "operator@localhost"
     admin_password: SecretStr = SecretStr("")
     registration: Literal["open", "closed"] = "open"
