@@ -28,6 +28,7 @@ class Verb(StrEnum):
     OWN_PROFILE = "profile.own"
     MANAGE_KEYS = "keys.own"
     MANAGE_EXCHANGES = "exchanges.own"
+    MANAGE_WEBHOOKS = "webhooks.own"
     READ_SYSTEM = "system.read"
     READ_EVENTS = "events.read_all"
     MANAGE_USERS = "users.manage"
@@ -58,6 +59,7 @@ PERMISSIONS: Mapping[Verb, frozenset[Role]] = {
     Verb.OWN_PROFILE: _EVERYBODY,
     Verb.MANAGE_KEYS: _ACTIVE,
     Verb.MANAGE_EXCHANGES: _ACTIVE,
+    Verb.MANAGE_WEBHOOKS: _EVERYBODY,
     Verb.READ_SYSTEM: _STAFF,
     Verb.READ_EVENTS: _STAFF,
     Verb.MANAGE_USERS: _CHIEFS,
