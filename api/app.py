@@ -14,7 +14,20 @@ from api import gate, problems
 from api.platform import headers, idempotency, strict_json
 from api.platform.rate_limits import Limits, Rates
 from api.rooms import Rooms, answer
-from api.routes import accounts, admin, analysis, audit, chat, pages, safety, signals, trades
+from api.routes import (
+    accounts,
+    admin,
+    analysis,
+    audit,
+    chat,
+    pages,
+    profile,
+    safety,
+    signals,
+    telegram_link,
+    trades,
+    two_factor,
+)
 from api.serving import live, use_fast_loop
 from modules.accounts.access import Access
 from modules.analysis_views import AnalysisViews
@@ -26,6 +39,9 @@ MAX_BODY = 1_000_000
 #: Every area of paths; each has `routes(rooms)`.
 AREAS = (
     accounts,
+    profile,
+    two_factor,
+    telegram_link,
     signals,
     trades,
     safety,

@@ -179,3 +179,10 @@ class DeleteBody(Strict):
     @classmethod
     def _nothing_said(cls, value: Any) -> Any:
         return {} if value is None else value
+
+
+class PageQuery(Strict):
+    """A page of a list of one's own."""
+
+    limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, max_length=100)

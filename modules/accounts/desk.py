@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from database import Store
 from modules.accounts.access import Access
 from modules.accounts.api_keys import ApiKeys
+from modules.accounts.linking import Linking
 from modules.accounts.office import Office, open_office
+from modules.accounts.personal_data import PersonalData
+from modules.accounts.profile import Profile
 from modules.accounts.recovery import Recovery
 from modules.accounts.registration import Registration
 from modules.accounts.sessions import Sessions
@@ -29,6 +32,9 @@ class Accounts:
     registration: Registration
     recovery: Recovery
     keys: ApiKeys
+    profile: Profile
+    personal_data: PersonalData
+    linking: Linking
 
 
 def open_accounts(store: Store, clock: Clock, settings: Settings) -> Accounts:
@@ -44,4 +50,7 @@ def open_accounts(store: Store, clock: Clock, settings: Settings) -> Accounts:
         registration=Registration(office),
         recovery=Recovery(office),
         keys=ApiKeys(office),
+        profile=Profile(office),
+        personal_data=PersonalData(office),
+        linking=Linking(office),
     )

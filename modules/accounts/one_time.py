@@ -14,6 +14,8 @@ from tinydb import where
 from database import Document, Transaction
 from modules.domain.market import ms_from_utc
 
+#: What logs know a code by, to leave it out.
+PREFIX = "vzk_c_"
 _LONGEST = 200
 
 
@@ -38,7 +40,7 @@ def issue(
     tx: Transaction, purpose: Purpose, subject: str, now: datetime, known: Mapping[str, Any] | None = None
 ) -> str:
     """A new code about `subject` (a user's id or an address), with what is to be `known` when it comes back."""
-    code = secrets.token_urlsafe(24)
+    code = PREFIX + secrets.token_urlsafe(24)
     tx["one_time_codes"].insert(
         {
             "id": _kept(code),
