@@ -15,6 +15,7 @@ from typing import Any
 from bots.chat import Rooms
 from bots.commands import TABLE
 from bots.telegram_inbox import TelegramInbox
+from modules.accounts.linking import remember_bot_name
 from modules.connections.telegram_bot_api import BotSender, Delivered, Outgoing
 from modules.connections.telegram_inputs import ChatInput
 from modules.connections.telegram_updates import BotReceiver, TokenInUse, WebhookSettings
@@ -113,6 +114,7 @@ class TelegramSide:
         self._sender = sender
         self._wake.set()
         self.trouble = f"@{me.username}"
+        remember_bot_name(self._core.store, me.username or "", self._core.clock.now())
         self._log.info("telegram bot connected", bot=me.username)
 
     async def _receive(self) -> None:

@@ -8,6 +8,7 @@ from html import escape
 
 from bots.chat import Answer, Button, Call, Command, Person, Rooms, table_text
 from modules.accounts.first_start import paper_account
+from modules.accounts.linking import bind
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.market import ms_from_utc
@@ -37,12 +38,16 @@ def enrol(person: Person, rooms: Rooms) -> bool:
         tx["users"].insert({**user, "name": person.name})
         account = to_document(paper_account(person.user_id, rooms.settings, now))
         account["settings"] = to_document(TradeSettings(autotrade=False))
+        if tx["accounts"].contains(key=account["id"]):  # that one was handed over when this chat was linked
+            account["id"] = f"{account['id']}-{ms_from_utc(now)}"
         tx["accounts"].insert(account)
         return True
 
 
 async def start(call: Call) -> Answer:
-    """Greets, and enrols whoever is new."""
+    """Greets, and enrols whoever is new. With a code, as links from the dashboard carry it, links the chat."""
+    if call.words:
+        return await link(call)
     fresh = enrol(call.person, call.rooms)
     greeting = "Welcome." if fresh else "Welcome back."
     text = (
@@ -50,6 +55,16 @@ async def start(call: Call) -> Answer:
         "/autotrade on – trade every signal\n/risk 1 – risk one percent per trade\n/help – everything else"
     )
     return Answer(text, ((Button("Autotrade on", "/autotrade on"), Button("Help", "/help")),))
+
+
+async def link(call: Call) -> Answer:
+    """Binds this Telegram account to the user who made the code."""
+    kind, _, chat_id = call.person.chat_id.partition(":")
+    if kind != "telegram":
+        raise InvalidInput("A code links a Telegram account: write it to the bot there.")
+    rooms, person = call.rooms, call.person
+    bind(rooms.store, call.word(0), int(chat_id), person.chat_id, person.name, call.now)
+    return Answer("This chat is linked to your account now. /status shows it; /help everything else.")
 
 
 async def show_help(call: Call) -> Answer:
@@ -152,7 +167,8 @@ async def mute(call: Call) -> Answer:
 
 
 COMMANDS = (
-    Command("start", "begin, with a paper account", "start", None, start),
+    Command("start", "begin, with a paper account", "start [CODE]", None, start),
+    Command("link", "link this chat to your account, by a code from the dashboard", "link CODE", None, link, 1),
     Command("help", "what can be done", "help [COMMAND]", None, show_help, example="help close"),
     Command("status", "what runs and what is open", "status", Verb.READ_TRADES, status),
     Command(

@@ -85,7 +85,7 @@ def yes(answer: Answer) -> str:
 def test_every_command_has_the_role_it_must_have() -> None:
     seen = {role: {each.name for each in TABLE.visible(role)} for role in (None, Role.SUBSCRIBER, Role.OPERATOR)}
     everybody, subscribers = seen[None], seen[Role.SUBSCRIBER]
-    assert everybody == {"start", "help"}
+    assert everybody == {"start", "help", "link"}
     assert subscribers == everybody | SUBSCRIBERS
     assert seen[Role.OPERATOR] == subscribers | OPERATORS
 
@@ -175,7 +175,7 @@ def test_start_help_and_status(talk: Talk) -> None:
     assert first.text.startswith("Welcome.")
     assert talk.store["users"].contains(key="tg-7")
     assert (talk.say("/start", NOBODY)).startswith("Welcome back.")
-    assert set(re.findall(r"^/(\w+) –", talk.say("/help"), re.MULTILINE)) == {"start", "help"} | SUBSCRIBERS
+    assert set(re.findall(r"^/(\w+) –", talk.say("/help"), re.MULTILINE)) == {"start", "help", "link"} | SUBSCRIBERS
     assert "/close BTCUSDT 50" in talk.say("/help /close")
     status = talk.say("/status")
     assert "service" in status
