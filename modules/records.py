@@ -117,6 +117,11 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("paper_orders", indexes=(Index(("account_id", "state")), Index(("state",)), Index(("plan_id",)))),
     CollectionSpec("paper_positions", indexes=(Index(("account_id",)),)),
     CollectionSpec("paper_trades", indexes=(Index(("client_order_id",)), Index(("account_id", "at")))),
+    CollectionSpec("strategies", indexes=(Index(("user_id", "created_at")), Index(("enabled",)))),
+    CollectionSpec("strategy_versions", indexes=(Index(("strategy_id", "made_at")),)),
+    CollectionSpec("strategy_runs", indexes=(Index(("strategy_id",)),)),
+    CollectionSpec("indicators", indexes=(Index(("user_id", "created_at")),)),
+    CollectionSpec("signal_terms"),
 )
 
 MIGRATIONS: tuple[Migration, ...] = ()
