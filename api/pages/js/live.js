@@ -9,6 +9,7 @@ const MONEY_MS = 30_000;
 //: A price that nobody renewed for this long is shown as old.
 export const OLD_PRICE_MS = 60_000;
 
+const absent = new Set();
 let endings = [];
 
 /** Starts to follow; every part is on its own: one that does not answer keeps no other. */
@@ -69,13 +70,20 @@ export async function readPositions() {
 
 /** Reads balance and today's result; what is not served stays unknown. */
 export async function readMoney() {
+  await unlessAbsent("/api/balance", {}, (answer) => put({ balance: answer.balance ?? answer }));
+  await unlessAbsent("/api/pnl", { period: "day" }, (answer) => put({ today: answer.pnl ?? answer }));
+}
+
+/** Reads a path, unless it once turned out that this service does not have it. */
+async function unlessAbsent(path, query, take) {
+  if (absent.has(path)) return;
   await quietly(async () => {
-    const answer = await call("GET", "/api/balance");
-    put({ balance: answer.balance ?? answer });
-  });
-  await quietly(async () => {
-    const answer = await call("GET", "/api/pnl", { query: { period: "day" } });
-    put({ today: answer.pnl ?? answer });
+    try {
+      take(await call("GET", path, { query }));
+    } catch (error) {
+      if (error.kind === "absent") absent.add(path);
+      throw error;
+    }
   });
 }
 

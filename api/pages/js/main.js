@@ -14,6 +14,11 @@ const PAGES = [
   ["overview", () => import("./views/overview.js")],
   ["signals", () => import("./views/signals.js")],
   ["signals/:id", () => import("./views/signals.js")],
+  ["positions", () => import("./views/positions.js")],
+  ["positions/:which", () => import("./views/positions.js")],
+  ["orders", () => import("./views/orders.js")],
+  ["sources", () => import("./views/sources.js")],
+  ["chat", () => import("./views/chat.js")],
 ];
 
 const app = document.getElementById("app");
