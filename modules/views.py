@@ -82,20 +82,30 @@ class Views:
         return Page([order_row(from_document(Order, each)) for each in found], following)
 
     def signals(
-        self, status: str = "all", *, source: str | None = None, cursor: str | None = None, limit: int = 100
+        self,
+        status: str = "all",
+        *,
+        source: str | None = None,
+        viewer: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
     ) -> Page:
-        """Signals, newest first. `status` is a signal status, `open` for waiting and active, or `all`."""
+        """Signals, newest first. `status` is a signal status, `open` for waiting and active, or `all`.
+
+        Signals of private sources are shown to the `viewer` whose they are, and to nobody else.
+        """
         open_ones = where("status").one_of(["waiting", "active"])
         wanted = {"all": None, "open": open_ones}.get(status, where("status") == status)
         if source is not None:
             wanted = _and(wanted, where("source") == source)
-        found, following = self._page("signals", wanted, "received_at", cursor, limit)
+        seen = ~where("owner").exists() | where("owner").one_of([None, viewer])
+        found, following = self._page("signals", _and(wanted, seen), "received_at", cursor, limit)
         return Page([signal_row(from_document(Signal, each)) for each in found], following)
 
-    def signal(self, signal_id: str) -> dict[str, Any] | None:
-        """One signal with the message it came from and how that was read."""
+    def signal(self, signal_id: str, *, viewer: str | None = None) -> dict[str, Any] | None:
+        """One signal with the message it came from and how that was read; None too where it is another user's own."""
         document = self._store["signals"].get(key=signal_id)
-        if document is None:
+        if document is None or document.get("owner") not in (None, viewer):
             return None
         row = signal_row(from_document(Signal, document))
         message = self._store["messages"].get(key=f"{row['source']}/{row['message_id']}/0")
@@ -132,12 +142,13 @@ class Views:
         following = str(entries[-1].seq) if len(entries) == min(limit, MAX_PAGE) else None
         return Page(rows, following)
 
-    def sources(self) -> list[dict[str, Any]]:
-        """Every source with the record of its ended signals, computed from prices."""
+    def sources(self, *, viewer: str | None = None) -> list[dict[str, Any]]:
+        """Every source with the record of its ended signals, computed from prices; private ones only of the `viewer`."""
         by_source: dict[str, list[Signal]] = {}
         for document in self._store["signals"].all():
             signal = from_document(Signal, document)
-            by_source.setdefault(signal.source, []).append(signal)
+            if signal.owner in (None, viewer):
+                by_source.setdefault(signal.source, []).append(signal)
         return [source_row(source, signals) for source, signals in sorted(by_source.items())]
 
     def accounts_of(self, user_id: str) -> list[Account]:

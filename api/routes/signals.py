@@ -8,7 +8,7 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.trading import InboxMessage, SignalPath, SignalQuery
-from api.gate import needs
+from api.gate import current, needs
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
 from modules.domain.errors import NotFound
@@ -30,13 +30,16 @@ def routes(rooms: Rooms) -> APIBlueprint:
     @blueprint.get("/signals", summary="Signals, newest first")
     @needs(Verb.READ_SIGNALS)
     def signals(query: SignalQuery) -> Answer:
-        page = rooms.views.signals(query.status, source=query.source, cursor=query.cursor, limit=query.limit)
+        mine = current().user_id
+        page = rooms.views.signals(
+            query.status, source=query.source, viewer=mine, cursor=query.cursor, limit=query.limit
+        )
         return answer({"signals": page.rows, "next_cursor": page.next_cursor})
 
     @blueprint.get("/signals/<signal_id>", summary="One signal, how it was read and what was refused")
     @needs(Verb.READ_SIGNALS)
     def signal(path: SignalPath) -> Answer:
-        row = rooms.views.signal(path.signal_id)
+        row = rooms.views.signal(path.signal_id, viewer=current().user_id)
         if row is None:
             raise NotFound("There is no such signal.")
         return answer({"signal": row})
@@ -44,7 +47,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     @blueprint.get("/sources", summary="Sources with the record that prices give them")
     @needs(Verb.READ_SIGNALS)
     def sources() -> Answer:
-        return answer({"sources": rooms.views.sources()})
+        return answer({"sources": rooms.views.sources(viewer=current().user_id)})
 
     return blueprint
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from modules.notices.outbox import Outbox
+from modules.views import Views
 from tests.flows.world import ENTRY, World
 
 
@@ -74,3 +75,17 @@ def test_an_update_reaches_no_signal_of_another_owner_under_the_same_name(world:
     assert own.accepted
     world.settle()
     assert world.position("a1").status.value == "closed"
+
+
+def test_only_the_owner_finds_it_in_lists(world: World, tmp_path: Path) -> None:
+    mine = world.say(ENTRY, source="webhook:tv", owner="user-a1")
+    public = world.say(ENTRY.replace("60000", "60100"), source="channel", message_id="2")
+    world.store["signals"].update(lambda document: document.pop("owner"), key=str(public.signal_id))  # as kept before
+    views = Views(world.store, tmp_path / "run")
+    assert {row["id"] for row in views.signals(viewer="user-a1").rows} == {mine.signal_id, public.signal_id}
+    for other in ("user-b1", None):
+        assert {row["id"] for row in views.signals(viewer=other).rows} == {public.signal_id}
+        assert views.signal(str(mine.signal_id), viewer=other) is None
+        assert [row["source"] for row in views.sources(viewer=other)] == ["channel"]
+    assert views.signal(str(mine.signal_id), viewer="user-a1") is not None
+    assert [row["source"] for row in views.sources(viewer="user-a1")] == ["channel", "webhook:tv"]
