@@ -11,6 +11,7 @@ from flask import Response
 from flask_openapi3 import Info, OpenAPI
 
 from api import gate, problems
+from api.patience import Patience
 from api.platform import headers, idempotency, strict_json
 from api.platform.rate_limits import Limits, Rates
 from api.rooms import Rooms, answer
@@ -20,11 +21,14 @@ from api.routes import (
     analysis,
     audit,
     chat,
+    money,
+    orders,
     pages,
     profile,
     safety,
     signals,
     telegram_link,
+    trade_settings,
     trades,
     two_factor,
 )
@@ -44,6 +48,9 @@ AREAS = (
     telegram_link,
     signals,
     trades,
+    orders,
+    money,
+    trade_settings,
     safety,
     analysis,
     audit,
@@ -66,6 +73,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["TRUST_PROXY"] = rooms.settings.trust_proxy
+    app.extensions["patience"] = Patience(rooms)
     problems.register(app)
     headers.install(app, rooms.settings.cors_origins)
     for area in AREAS:

@@ -109,10 +109,15 @@ class AdvancedBook:
 def place(store: Store, order: AdvancedOrder) -> bool:
     """Begins to follow an order; False when it was placed before."""
     with store.transaction() as tx:
-        if tx["advanced_orders"].contains(key=order.id):
-            return False
-        tx["advanced_orders"].insert(_document(order))
-        tx.after_commit(store.doorbell.ring)
+        return place_in(store, tx, order)
+
+
+def place_in(store: Store, tx: Transaction, order: AdvancedOrder) -> bool:
+    """The same within a transaction."""
+    if tx["advanced_orders"].contains(key=order.id):
+        return False
+    tx["advanced_orders"].insert(_document(order))
+    tx.after_commit(store.doorbell.ring)
     return True
 
 

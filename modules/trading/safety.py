@@ -261,7 +261,7 @@ def allows(
         return None
     if _lowers_risk(wish) and holds.stage in (Stage.PAUSED, Stage.REDUCING):
         return None
-    return Refused(f"safety_{holds.stage}", _sentence(holds), str(holds.stage))
+    return Refused(f"safety_{holds.stage}", sentence(holds), str(holds.stage))
 
 
 def closes(wish: Order | OrderRequest) -> bool:
@@ -278,7 +278,8 @@ def _lowers_risk(wish: Order | OrderRequest) -> bool:
     return wish.kind is RequestKind.MOVE_STOP or wish.role is OrderRole.TARGET
 
 
-def _sentence(holds: Effective) -> str:
+def sentence(holds: Effective) -> str:
+    """What a stop means, for people."""
     who = f" by {holds.by}" if holds.by else ""
     why = f" ({holds.reason})" if holds.reason else ""
     where = f" [{holds.source}]"

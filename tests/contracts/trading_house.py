@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from modules.domain.people import Account, Principal, Role
 from modules.records import to_document
 from modules.runtime.settings import Settings
 from modules.signals.intake import Intake
+from modules.trading.orders_by_hand import Outcome
 from modules.views import Views
 from tests.flows.world import World
 
@@ -52,6 +54,17 @@ class BoardPrices:
         return {"source": "replay", "stale": False}
 
 
+class Turns:
+    """Instead of waiting for the executor, its turn is taken."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def outcomes(self, look: Callable[[], list[Outcome]]) -> list[Outcome]:
+        self._world.settle()
+        return look()
+
+
 class House:
     """Everything, with `call(who, method, path)`; a token is the person's name."""
 
@@ -72,6 +85,7 @@ class House:
         )
         self.app = create_app(self.rooms)
         self.app.extensions["authenticate"] = self._who
+        self.app.extensions["patience"] = Turns(self.world)
         self.client: FlaskClient = self.app.test_client()
 
     def account(self, user: str) -> Account:

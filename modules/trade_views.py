@@ -1,0 +1,160 @@
+"""Read-only answers about one trade, one order, the orders that wait, and an account's money over time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tinydb import where
+
+from database import Store
+from modules.domain.errors import NotFound
+from modules.domain.market import ms_from_utc
+from modules.domain.money import plain
+from modules.domain.orders import Fill, Order
+from modules.domain.plans import Plan
+from modules.domain.positions import Position
+from modules.records import from_document
+from modules.trading.advanced_book import read_order
+from modules.trading.advanced_orders import OcoPair, TrailingOrder
+from modules.trading.waiting_orders import AdvancedOrder
+from modules.views import iso, order_row, position_row
+
+_FIRST_DAY = datetime.fromisoformat("2009-01-03T00:00:00+00:00")
+_DAYS = {"day": 0, "week": 6, "month": 29, "year": 364}
+
+
+def period_start(period: str, now: datetime) -> datetime:
+    """When a period of whole days ending today began; `all` is before anything was traded."""
+    if period == "all":
+        return _FIRST_DAY
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=_DAYS[period])
+
+
+def position_of(store: Store, position_id: str, accounts: Collection[str] | None) -> Position:
+    """A position of these accounts (None: of anybody's). Raises NotFound also for somebody else's."""
+    document = store["positions"].get(key=position_id)
+    if document is None or (accounts is not None and document["account_id"] not in accounts):
+        raise NotFound("You have no such position.")
+    return from_document(Position, document)
+
+
+def order_of(store: Store, order_id: str, accounts: Collection[str] | None) -> Order:
+    """An order of these accounts. Raises NotFound also for somebody else's."""
+    document = store["orders"].get(key=order_id)
+    if document is None or (accounts is not None and document["account_id"] not in accounts):
+        raise NotFound("You have no such order.")
+    return from_document(Order, document)
+
+
+def whole_position(store: Store, position: Position, prices: Mapping[str, Decimal]) -> dict[str, Any]:
+    """A position with the plan it came from, its orders and its fills."""
+    plan = store["plans"].get(key=position.plan_id)
+    orders = store["orders"].search(where("plan_id") == position.plan_id, order_by="created_at")
+    return {
+        **position_row(position, prices),
+        "plan": plan_row(from_document(Plan, plan)) if plan else None,
+        "orders": [order_row(from_document(Order, each)) for each in orders],
+        "fills": fills_of(store, position.plan_id),
+        "waiting_orders": [
+            waiting_row(each) for each in waiting_orders(store, [position.account_id], position.plan_id)
+        ],
+    }
+
+
+def fills_of(store: Store, plan_id: str) -> list[dict[str, Any]]:
+    """Every execution of a plan's orders, oldest first."""
+    orders = {each["id"] for each in store["orders"].search(where("plan_id") == plan_id)}
+    found = store["fills"].search(where("client_order_id").one_of(sorted(orders)), order_by="at") if orders else []
+    return [fill_row(from_document(Fill, each)) for each in found]
+
+
+def fill_row(fill: Fill) -> dict[str, Any]:
+    """An execution as every door shows it."""
+    return {
+        "id": fill.id,
+        "order_id": fill.client_order_id,
+        "symbol": fill.symbol,
+        "action": fill.action.value,
+        "price": plain(fill.price),
+        "quantity": plain(fill.quantity),
+        "fee": plain(round(fill.fee, 8)),
+        "maker": fill.maker,
+        "at": iso(ms_from_utc(fill.at)),
+    }
+
+
+def plan_row(plan: Plan) -> dict[str, Any]:
+    """A plan as every door shows it."""
+    return {
+        "id": plan.id,
+        "account_id": plan.account_id,
+        "source": plan.source,
+        "symbol": plan.symbol,
+        "side": plan.side.value,
+        "status": plan.status.value,
+        "outcome": plan.outcome,
+        "entries": [
+            {
+                "number": each.number,
+                "type": each.type.value,
+                "quantity": plain(each.quantity),
+                "price": plain(each.price) if each.price is not None else None,
+            }
+            for each in plan.entries
+        ],
+        "targets": [{"price": plain(each.price), "share": plain(each.share)} for each in plan.targets],
+        "stop_loss": plain(plan.stop_loss) if plan.stop_loss is not None else None,
+        "leverage": plain(plan.leverage),
+        "risk_amount": plain(round(plan.risk_amount, 8)) if plan.risk_amount is not None else None,
+        "notes": list(plan.notes),
+        "created_at": iso(ms_from_utc(plan.created_at)),
+        "expires_at": iso(ms_from_utc(plan.expires_at)),
+    }
+
+
+def waiting_orders(store: Store, accounts: Collection[str], plan_id: str | None = None) -> list[AdvancedOrder]:
+    """Trailing stops and OCO pairs of these accounts, newest first; those that ended too."""
+    wanted = where("account_id").one_of(sorted(accounts))
+    if plan_id is not None:
+        wanted = wanted & (where("plan_id") == plan_id)
+    found = store["advanced_orders"].search(wanted, order_by="created_at", descending=True, limit=500)
+    return [read_order(each) for each in found]
+
+
+def waiting_row(order: AdvancedOrder) -> dict[str, Any]:
+    """An order that waits for a price, as every door shows it."""
+    row: dict[str, Any] = {
+        "id": order.id,
+        "kind": order.kind,
+        "account_id": order.account_id,
+        "position_id": f"pos-{order.plan_id}",
+        "symbol": order.symbol,
+        "status": order.status.value,
+        "outcome": order.outcome,
+        "created_at": iso(ms_from_utc(order.created_at)),
+    }
+    if isinstance(order, OcoPair):
+        stop = order.second.trigger_price
+        row["take_profit_price"] = plain(order.first.price) if order.first.price is not None else None
+        row["stop_loss_price"] = plain(stop) if stop is not None else None
+        row["quantity"] = plain(order.first.quantity)
+    elif isinstance(order, TrailingOrder):
+        row["trail"] = {"kind": order.trailing.kind.value, "distance": plain(order.trailing.distance)}
+        row["stop_loss"] = plain(order.stop) if order.stop is not None else None
+        row["active"] = order.active
+    return row
+
+
+def equity_series(store: Store, account_id: str, since: datetime, limit: int) -> list[dict[str, Any]]:
+    """What the account was worth over time, oldest first; more than `limit` marks are thinned out evenly."""
+    marks = store["equity_history"].search(
+        (where("account_id") == account_id) & (where("at") >= ms_from_utc(since)), order_by="at"
+    )
+    if len(marks) > limit:
+        step = (len(marks) - 1) / max(limit - 1, 1)
+        marks = [marks[round(index * step)] for index in range(limit)]
+    return [{"time": iso(each["at"]), "equity": each["equity"], "wallet": each["wallet"]} for each in marks]
