@@ -129,8 +129,9 @@ class StrategyBook:
     def enabled(self) -> list[KeptStrategy]:
         """Every strategy that is switched on, whoever's it is."""
         return [
-            from_document(KeptStrategy, each) for each in self._store["strategies"].search(where("enabled") == True)
-        ]  # noqa: E712
+            from_document(KeptStrategy, each)
+            for each in self._store["strategies"].search(where("enabled").one_of([True]))
+        ]
 
     def versions(self, user_id: str, strategy_id: str) -> list[KeptVersion]:
         """The versions of a strategy, newest first."""
@@ -315,7 +316,7 @@ def _refuse_enabling(tx: Transaction, kept: KeptStrategy, account_id: str | None
         account = tx["accounts"].get(key=account_id)
         if account is None or account["user_id"] != kept.user_id:
             raise InvalidInput("That is no account of yours.", fields={"account_id": "unknown"})
-    mine = (where("user_id") == kept.user_id) & (where("enabled") == True)  # noqa: E712 - the query's own comparison
+    mine = (where("user_id") == kept.user_id) & (where("enabled").one_of([True]))
     if not kept.enabled and tx["strategies"].count(mine) >= MOST_ENABLED:
         raise Conflict(f"{MOST_ENABLED} of your strategies are on; switch one off first.", code="too_many_enabled")
 
