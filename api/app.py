@@ -21,6 +21,7 @@ from api.routes import (
     analysis,
     audit,
     chat,
+    exchanges,
     money,
     orders,
     pages,
@@ -55,6 +56,7 @@ AREAS = (
     analysis,
     audit,
     admin,
+    exchanges,
     chat,
     pages,
 )

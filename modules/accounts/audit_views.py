@@ -99,4 +99,5 @@ def _action(action: str) -> QueryInstance:
         beginning = action.rstrip("*")
         found: QueryInstance = where("action").matches(re.escape(beginning))
         return found
-    return where("action") == action
+    exact: QueryInstance = where("action") == action
+    return exact
