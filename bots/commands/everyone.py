@@ -106,7 +106,7 @@ async def signals(call: Call) -> Answer:
     which = call.word(0, "all").lower()
     if which not in _SIGNAL_STATES:
         raise InvalidInput(f"Write /signals alone or with one of: {', '.join(_SIGNAL_STATES)}.")
-    found = call.rooms.views.signals(which, limit=10).rows
+    found = call.rooms.views.signals(which, viewer=call.person.user_id, limit=10).rows
     if not found:
         return Answer("There are no signals yet." if which == "all" else f"There is no signal that is {which}.")
     rows = [("symbol", "side", "state", "result")]
@@ -121,10 +121,14 @@ async def signals(call: Call) -> Answer:
 async def signal(call: Call) -> Answer:
     """One signal with its chart."""
     wanted = call.word(0)
-    row = call.rooms.views.signal(wanted)
+    row = call.rooms.views.signal(wanted, viewer=call.person.user_id)
     if row is None:
-        newest = [each for each in call.rooms.views.signals("all", limit=100).rows if each["symbol"] == wanted.upper()]
-        row = call.rooms.views.signal(newest[0]["id"]) if newest else None
+        newest = [
+            each
+            for each in call.rooms.views.signals("all", viewer=call.person.user_id, limit=100).rows
+            if each["symbol"] == wanted.upper()
+        ]
+        row = call.rooms.views.signal(newest[0]["id"], viewer=call.person.user_id) if newest else None
     if row is None:
         raise NotFound(f"There is no signal {wanted}. /signals lists them.")
     hits = {each["number"] for each in row["targets_hit"]}
