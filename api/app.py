@@ -22,16 +22,19 @@ from api.routes import (
     audit,
     chat,
     exchanges,
+    inbound_webhooks,
     money,
     orders,
     pages,
     profile,
     safety,
     signals,
+    strategies,
     telegram_link,
     trade_settings,
     trades,
     two_factor,
+    webhooks,
 )
 from api.serving import live, use_fast_loop
 from modules.accounts.access import Access
@@ -54,10 +57,13 @@ AREAS = (
     trade_settings,
     safety,
     analysis,
+    strategies,
     audit,
     admin,
     exchanges,
     chat,
+    webhooks,
+    inbound_webhooks,
     pages,
 )
 
