@@ -52,7 +52,7 @@ class Reader(StrEnum):
 class MailSender(Protocol):
     """How a mail leaves. Raises Unavailable when it is worth another try, Rejected when it is not."""
 
-    def send(self, mail_id: str, to: str, written: Written) -> None: ...
+    def send(self, mail_id: str, to: str, written: Written, at: datetime) -> None: ...
 
 
 def post(
@@ -89,7 +89,7 @@ def post(
 
 def pause_after(tries: int) -> timedelta:
     """How long to wait before the next try."""
-    return min(timedelta(seconds=_SHORTEST_PAUSE_SECONDS * float(4 ** (tries - 1))), _LONGEST_PAUSE)
+    return min(timedelta(seconds=_SHORTEST_PAUSE_SECONDS * 4.0 ** min(tries - 1, 10)), _LONGEST_PAUSE)
 
 
 class MailCourier:
@@ -109,6 +109,9 @@ class MailCourier:
         due = self._claim(now)
         await asyncio.gather(*(asyncio.to_thread(self._deliver, mail, now) for mail in due))
         return len(due) == _AT_ONCE
+
+    async def stop(self) -> None:
+        """Nothing is under way between turns."""
 
     def trouble(self) -> str:
         """What the newest try failed with; empty when it worked."""
@@ -130,7 +133,8 @@ class MailCourier:
             self._settle(mail, MailStatus.DROPPED)
             return
         try:
-            self._sender.send(mail["id"], mail["to"], write(letter, mail["fields"], self._web_address))
+            written = write(letter, mail["fields"], self._web_address)
+            self._sender.send(mail["id"], mail["to"], written, now)
         except Unavailable as error:
             self._failed(mail, error.message, now, for_good=mail["tries"] + 1 >= MOST_TRIES)
         except Rejected as error:
