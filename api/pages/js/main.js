@@ -19,6 +19,12 @@ const PAGES = [
   ["orders", () => import("./views/orders.js")],
   ["sources", () => import("./views/sources.js")],
   ["chat", () => import("./views/chat.js")],
+  ["settings", () => import("./views/settings.js")],
+  ["settings/:part", () => import("./views/settings.js")],
+  ["users", () => import("./views/users.js")],
+  ["audit", () => import("./views/audit.js")],
+  ["broadcasts", () => import("./views/broadcasts.js")],
+  ["system", () => import("./views/system.js")],
 ];
 
 const app = document.getElementById("app");

@@ -1,4 +1,4 @@
-// Orders: those that work, and all. One that waits can be cancelled.
+// Orders: those that work, and all. One that waits to enter can be cancelled; stops and targets belong to their position.
 
 import { call, onceKey } from "../api.js";
 import { ask } from "../dialog.js";
@@ -37,7 +37,7 @@ function list(orders, status) {
 function row(each) {
   const price = each.price ?? each.trigger_price;
   const filled = Number(each.filled) && each.filled !== each.quantity ? `${format.quantity(each.filled)} of ` : "";
-  const cancel = WORKING.has(each.status) ? h("button.button.slim", { type: "button", "aria-label": `Cancel the ${each.role} order of ${format.pair(each.symbol)}`, onclick: () => cancelOne(each) }, "Cancel…") : null;
+  const cancel = each.role === "entry" && WORKING.has(each.status) ? h("button.button.slim", { type: "button", "aria-label": `Cancel the ${each.role} order of ${format.pair(each.symbol)}`, onclick: () => cancelOne(each) }, "Cancel…") : null;
   return h("tr", cell("", h("span", h("a.strong", { href: `#/signals/${each.signal_id}` }, format.pair(each.symbol)), " ", side(each.action)), { wide: true }),
     cell("What", `${ROLES[each.role] ?? format.words(each.role)}, ${format.words(each.type).toLowerCase()}`),
     cell("State", h("span", pill(each.status), each.reason ? h("span.quiet.small.breaks", ` ${format.words(each.reason)}`) : null)),
@@ -47,10 +47,9 @@ function row(each) {
 }
 
 async function cancelOne(order) {
-  const protects = order.role === "stop" || order.role === "target";
   const agreed = await ask(`Cancel this ${order.role} order?`, [
     `${format.words(order.action)} ${format.quantity(order.quantity)} ${format.pair(order.symbol)} at ${order.price ?? order.trigger_price ? format.price(order.price ?? order.trigger_price) : "the market"}.`,
-    protects ? "It belongs to an open position: without it that part is not closed by itself." : "The trade is not entered by it any more.",
+    "The trade is not entered by it any more. What was filled already stays.",
   ], { yes: "Cancel the order", danger: true });
   if (!agreed) return;
   try {
