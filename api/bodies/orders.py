@@ -91,6 +91,12 @@ class TrailBody(Strict):
     amount: Positive | None = None
     activation_price: Positive | None = None
 
+    @model_validator(mode="after")
+    def _one_distance(self) -> TrailBody:
+        if (self.percent is None) == (self.amount is None):
+            raise ValueError("name percent or amount")
+        return self
+
 
 class ChangeBody(Strict):
     """What to change of a position. `break_even` puts the stop at the average entry."""

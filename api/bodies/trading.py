@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC)
@@ -91,22 +91,3 @@ class SignalPath(Strict):
     """One signal."""
 
     signal_id: str = Field(max_length=100)
-
-
-class KillBody(Strict):
-    """How far to stop: new entries only, or close everything too. Without a body, or with one that can't be read: new
-    entries only, since whoever asks to stop is stopped."""
-
-    flatten: bool = False
-    reason: str = Field(default="", max_length=200)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_said(cls, value: object) -> object:
-        return {} if value is None else value
-
-
-class ResumeBody(Strict):
-    """Why trading goes on."""
-
-    reason: str = Field(default="", max_length=200)

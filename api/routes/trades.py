@@ -95,6 +95,7 @@ def _opening_and_closing(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @needs(Verb.TRADE)
     def change_position(path: PositionPath, body: ChangeBody) -> Answer:
         found = open_position_of(rooms, path.position_id)
+        trails = [] if body.trailing is None else [_trail(rooms, found, body.trailing)]
         rows = ask_for(
             rooms,
             _changes(rooms, found, body),
@@ -102,9 +103,7 @@ def _opening_and_closing(blueprint: APIBlueprint, rooms: Rooms) -> None:
             f"position:{found.id}",
             body.model_dump(exclude_none=True, mode="json"),
         )
-        if body.trailing is not None:
-            rows.append(_trail(rooms, found, body.trailing))
-        return answer({"position_id": found.id, "requests": rows}, 202)
+        return answer({"position_id": found.id, "requests": [*rows, *trails]}, 202)
 
     @blueprint.post("/positions/<position_id>/close", summary="Close a position, or a part, at the market")
     @answered_once

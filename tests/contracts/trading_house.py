@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.rooms import Rooms
-from modules.accounts.first_start import paper_account, prepare
+from modules.accounts.first_start import paper_account
 from modules.analysis_views import AnalysisViews
 from modules.domain.market import Quote
 from modules.domain.people import Account, Principal, Role
@@ -72,7 +72,7 @@ class House:
         self.folder = folder
         self.world = World(folder)
         self.settings = Settings(data_dir=folder, **settings)
-        prepare(self.world.store, self.settings, self.world.clock.now())
+        self.account("operator")
         self.prices = BoardPrices(self.world)
         self.rooms = Rooms(
             store=self.world.store,
