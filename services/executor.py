@@ -21,6 +21,7 @@ from modules.leaseholder import LeaseHolder
 from modules.runtime.logs import log
 from modules.runtime.process import run
 from modules.trading.desk import Desk, DeskParts
+from modules.trading.equity_marks import EquityMarks
 from modules.trading.lanes import Lane
 from modules.trading.planner import Planner, PlannerParts
 from modules.trading.safety_state import SafetyKeeper
@@ -50,6 +51,7 @@ class ExecutorParts:
     desk: Desk
     keeper: SafetyKeeper
     venue: Venue
+    marks: EquityMarks | None = None
     want: WantPrices = lambda _symbols, _references: None
     lease: Callable[[datetime], bool] = lambda _now: True
 
@@ -92,6 +94,8 @@ class Executor:
         self._parts.keeper.turn(now)
         self._parts.venue.expire(now)
         await self._parts.planner.plan_due(now)
+        if self._parts.marks is not None:
+            await self._parts.marks.turn(now)
         due = self._reconcile_due(now)
         for account_id in self._busy_accounts(everybody=due):
             self._lane(account_id).kick(reconcile=due)
@@ -183,6 +187,7 @@ async def main(stopping: asyncio.Event) -> None:
             desk=Desk(desk_parts),
             keeper=SafetyKeeper(core.store, core.settings.kill_file),
             venue=Venue(paper.on_quote, paper.expire, paper.recover, paper.symbols),
+            marks=EquityMarks(core.store, exchanges),
             want=prices.want,
             lease=lease.hold,
         )

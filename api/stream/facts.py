@@ -51,7 +51,13 @@ _ORDERS = frozenset(
     }
 )
 _POSITIONS = frozenset(
-    {EventKind.POSITION_OPENED, EventKind.TARGET_HIT, EventKind.STOP_MOVED, EventKind.POSITION_CLOSED}
+    {
+        EventKind.POSITION_OPENED,
+        EventKind.TARGET_HIT,
+        EventKind.STOP_MOVED,
+        EventKind.TARGETS_CHANGED,
+        EventKind.POSITION_CLOSED,
+    }
 )
 _SYSTEM = frozenset({EventKind.PRICES_STALE, EventKind.PRICES_BACK})
 _STAFF_ONLY = frozenset({EventKind.ALARM, EventKind.RECONCILED})
