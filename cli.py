@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from modules.accounts.operator_commands import note, register, terminal, terminal_origin
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 HERE = Path(__file__).resolve().parent
@@ -317,6 +319,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes.")]) -
     """Copies the store while everything runs."""
     with _core() as core:
         core.store.backup(file)
+        note(core.store, "backup.created", "store", {"name": file.name}, core.clock.now())
     print(f"{file}: {file.stat().st_size} bytes")
 
 
@@ -340,6 +343,8 @@ def restore(
             for side in ("-wal", "-shm"):
                 target.with_name(target.name + side).unlink(missing_ok=True)
         restore_backup(file, target)
+    with _core() as core:
+        note(core.store, "backup.restored", "store", {"name": file.name}, core.clock.now())
     print(f"{target}: restored")
 
 
@@ -384,7 +389,8 @@ def _change_safety(user: str | None, step: Any) -> Any:
     try:
         now = core.clock.now()
         scope, scope_id = (Scope.GLOBAL, "") if user is None else (Scope.USER, user)
-        return change(core.store, scope, scope_id, lambda state: step(state, now), now)
+        by, place = terminal(), terminal_origin()
+        return change(core.store, scope, scope_id, lambda state: step(state, now), now, who=by, origin=place)
     finally:
         core.store.close()
 
@@ -482,6 +488,8 @@ def _errors() -> Iterator[None]:
         print(str(error), file=sys.stderr)
         raise typer.Exit(1) from error
 
+
+register(app, _core)
 
 if __name__ == "__main__":
     app()
