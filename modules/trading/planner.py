@@ -15,7 +15,7 @@ from typing import Any
 
 from tinydb import where
 
-from database import Entry, Store, Transaction
+from database import Collection, Entry, Store, Transaction
 from modules.domain.errors import OutcomeUnknown, Refused, Unavailable
 from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
@@ -34,6 +34,7 @@ from modules.trading.planning import PlanningInput
 from modules.trading.requests import ask
 from modules.trading.risk import HardLimits
 from modules.trading.risk_state import open_plans, open_positions, risk_view
+from modules.trading.signal_terms import SignalTerms, fitted, settings_under
 
 #: How long a signal waits for a first price before it is refused.
 PATIENCE_MS = 120_000
@@ -116,11 +117,15 @@ class Planner:
             ask(self._store, tx, [_wish(from_document(Plan, document), entry, now, RequestKind.CANCEL_ENTRIES, reason)])
 
     def _queue(self, tx: Transaction, signal: Signal, now: datetime) -> None:
+        terms = _terms_of(tx["signal_terms"], signal.id)
         for document in tx["accounts"].all():
             account = from_document(Account, document)
-            if not (account.enabled and account.settings.follows(signal.source)):
+            settings = account.settings if terms is None else settings_under(terms, account.settings)
+            if not (account.enabled and settings.follows(signal.source)):
                 continue
             if signal.owner is not None and account.user_id != signal.owner:
+                continue
+            if terms is not None and terms.account_id != account.id:
                 continue
             name = plan_id(signal.id, account.id)
             item = {
@@ -152,12 +157,18 @@ class Planner:
             self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
             return False
         given = replace(self._given(signal, account, balance, now), quantity=quantity)
-        decision = planning.plan(given)
+        decision = self._planned(given)
         impatient = ms_from_utc(now) - int(item["created_at"]) < PATIENCE_MS
         priceless = isinstance(decision, Refused) and decision.rule == "no_fresh_price"
         if priceless and impatient and not signal.status.ended:
             return False
         return self._decide(item, decision, now, given)
+
+    def _planned(self, given: PlanningInput) -> Plan | Refused:
+        """The decision; under terms of the signal's own, its targets close only what those give them."""
+        decision = planning.plan(given)
+        terms = _terms_of(self._store["signal_terms"], given.signal.id)
+        return decision if terms is None or isinstance(decision, Refused) else fitted(terms, decision)
 
     def _given(self, signal: Signal, account: Account, balance: Balance, now: datetime) -> PlanningInput:
         standing = open_positions(self._store, account.id), open_plans(self._store, account.id)
@@ -201,6 +212,9 @@ class Planner:
             settings = manual.settings_for(account.settings, wish)
             return manual.call_of(wish, account), replace(account, settings=settings), wish.quantity
         signal = self._store["signals"].get(key=item["signal_id"])
+        terms = _terms_of(self._store["signal_terms"], item["signal_id"])
+        if terms is not None:
+            account = replace(account, settings=settings_under(terms, account.settings))
         return None if signal is None else (from_document(Signal, signal), account, None)
 
     def _commit(self, tx: Transaction, made: Plan, given: PlanningInput, now: datetime) -> None:
@@ -244,6 +258,12 @@ class Planner:
         plans = tx["plans"].search((where("signal_id") == signal.id) & (where("status") == PlanStatus.OPEN.value))
         for document in plans:
             ask(self._store, tx, _requests_for(from_document(Plan, document), entry, now))
+
+
+def _terms_of(collection: Collection, signal_id: str) -> SignalTerms | None:
+    """The terms that came with a signal, where it brought any."""
+    document = collection.get(key=signal_id)
+    return None if document is None else from_document(SignalTerms, document)
 
 
 def _requests_for(plan: Plan, entry: Entry, now: datetime) -> list[OrderRequest]:

@@ -1,0 +1,150 @@
+"""From a decision to what is asked for: prices of stop and targets, and the terms a trade follows.
+
+Levels that a backtest measures from the fill are measured here from the close of the bar of the signal, the newest price
+there is before the fill. A trail in average true ranges keeps the distance it has at the signal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
+
+from modules.analysis.candles import Candles
+from modules.domain.market import TIMEFRAMES_MS
+from modules.domain.money import ZERO, from_float
+from modules.domain.plans import DcaLevel, ExitRules, Sizing, Trailing, TrailKind
+from modules.domain.sides import Side
+from modules.strategies.decisions import Decisions, SizeMode, Target, TargetKind, TradeRules
+from modules.strategies.language import Strategy
+from modules.trading.signal_terms import SignalTerms
+
+_SIZINGS = {
+    SizeMode.QUOTE: Sizing.FIXED,
+    SizeMode.EQUITY_PERCENT: Sizing.EQUITY_PERCENT,
+    SizeMode.RISK_PERCENT: Sizing.RISK_PERCENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCall:
+    """An entry wanted at the close of a bar. `targets` run in the trade's direction."""
+
+    side: Side
+    price: Decimal
+    stop: Decimal | None
+    targets: tuple[Decimal, ...]
+    target_shares: tuple[Decimal, ...]
+    sizing: Sizing
+    size: Decimal
+    leverage: Decimal
+    exits: ExitRules
+    dca: tuple[DcaLevel, ...]
+
+    def terms(self, signal_id: str, account_id: str) -> SignalTerms:
+        """The terms of the signal that this call becomes."""
+        return SignalTerms(signal_id, account_id, self.sizing, self.size, self.exits, self.target_shares, self.dca)
+
+
+def entry_call(strategy: Strategy, decisions: Decisions, candles: Candles, row: int) -> EntryCall | None:
+    """What the decision at `row` asks for; None for no entry, or one whose levels can't be told (no ATR yet)."""
+    direction = int(decisions.entry[row])
+    if direction == 0:
+        return None
+    rules, price = strategy.rules, float(candles.close[row])
+    atr = float(decisions.atr[row]) if decisions.atr is not None else 0.0
+    stop = _stop(rules, decisions, row, price, atr, direction)
+    if stop is not None and not 0.0 < stop < float("inf"):
+        return None
+    levels = _levels(rules, decisions, row, price, stop, atr, direction)
+    if any(not isfinite(level) or (level - price) * direction <= 0.0 for level, _ in levels):
+        return None
+    if stop is not None and (price - stop) * direction <= 0.0:
+        return None
+    trail = _trailing(rules, atr)
+    if rules.trail_atr is not None and trail is None:
+        return None
+    size = _size(rules, price, atr)
+    if size is None:
+        return None
+    levels.sort(key=lambda each: each[0] * direction)
+    seconds = None if rules.time_exit_bars is None else rules.time_exit_bars * _bar_seconds(strategy)
+    return EntryCall(
+        side=Side.LONG if direction > 0 else Side.SHORT,
+        price=from_float(price),
+        stop=None if stop is None else from_float(stop),
+        targets=tuple(from_float(level) for level, _ in levels),
+        target_shares=tuple(from_float(share) for _, share in levels),
+        sizing=_sizing(rules),
+        size=from_float(size),
+        leverage=from_float(rules.leverage),
+        exits=ExitRules(break_even_after=rules.break_even_after, trailing=trail, time_exit_seconds=seconds),
+        dca=tuple(DcaLevel(from_float(drop), from_float(factor)) for drop, factor in rules.dca),
+    )
+
+
+def _bar_seconds(strategy: Strategy) -> int:
+    return TIMEFRAMES_MS[strategy.timeframe] // 1000
+
+
+def _stop(rules: TradeRules, decisions: Decisions, row: int, price: float, atr: float, direction: int) -> float | None:
+    own = float(decisions.stop[row]) if decisions.stop is not None else float("nan")
+    if own > 0.0:
+        return own
+    if rules.stop_pct is not None:
+        return price * (1.0 - direction * rules.stop_pct / 100.0)
+    if rules.stop_atr is not None:
+        return price - direction * rules.stop_atr * atr
+    return None
+
+
+def _levels(
+    rules: TradeRules, decisions: Decisions, row: int, price: float, stop: float | None, atr: float, direction: int
+) -> list[tuple[float, float]]:
+    """Prices and shares of the targets; the take profit closes what the others leave."""
+    if decisions.targets is not None:
+        own = [float(each) for each in decisions.targets[row]]
+        return list(zip(own, (target.share for target in rules.targets), strict=True))
+    levels = [(_target(target, price, stop, atr, direction), target.share) for target in rules.targets]
+    left = 1.0 - sum(share for _, share in levels)
+    if rules.take_profit_pct is not None and left > 1e-9:
+        levels.append((price * (1.0 + direction * rules.take_profit_pct / 100.0), left))
+    return levels
+
+
+def _target(target: Target, price: float, stop: float | None, atr: float, direction: int) -> float:
+    match target.kind:
+        case TargetKind.PCT:
+            return price * (1.0 + direction * target.value / 100.0)
+        case TargetKind.ATR:
+            return price + direction * target.value * atr
+        case TargetKind.R:
+            return float("nan") if stop is None else price + target.value * (price - stop)
+
+
+def _trailing(rules: TradeRules, atr: float) -> Trailing | None:
+    activation = None if rules.trail_activate_pct is None else from_float(rules.trail_activate_pct)
+    if rules.trail_pct is not None:
+        return Trailing(TrailKind.PERCENT, from_float(rules.trail_pct), ZERO, activation)
+    if rules.trail_atr is not None and 0.0 < atr < float("inf"):
+        return Trailing(TrailKind.AMOUNT, from_float(rules.trail_atr * atr), ZERO, activation)
+    return None
+
+
+def _sizing(rules: TradeRules) -> Sizing:
+    return _SIZINGS.get(rules.size_mode, Sizing.EQUITY_PERCENT)
+
+
+def _size(rules: TradeRules, price: float, atr: float) -> float | None:
+    """The size in the account's words, rungs of the ladder included; None where the ATR it needs is not known."""
+    if rules.size_mode is SizeMode.RISK_PERCENT:
+        return rules.size_value
+    if rules.size_mode is SizeMode.ATR_RISK:
+        if not 0.0 < atr < float("inf"):
+            return None
+        return min(100.0, rules.size_value * price / ((rules.stop_atr or 1.0) * atr) / rules.leverage)
+    reached, whole = 1.0, 1.0
+    for drop, factor in rules.dca:
+        reached *= 1.0 - drop / 100.0
+        whole += factor * reached
+    return rules.size_value * whole
