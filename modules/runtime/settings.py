@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     webhook_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = (80, 443, 8443)
     push_contact: str = ""
+    fcm_credentials: Path | None = None
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
