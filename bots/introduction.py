@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tinydb import where
-
 from bots.chat import Person
 from database import Store
 from modules.accounts.first_start import OPERATOR
+from modules.accounts.people import by_telegram, is_active
 from modules.domain.people import Role
 
 
@@ -17,11 +16,9 @@ def telegram_person(store: Store, writer: int, chat_id: int, name: str, operator
     chat = f"telegram:{chat_id}"
     if {str(writer), name, f"@{name}"} & set(operators):
         return Person(OPERATOR, chat, Role.OPERATOR, name)
-    own = f"tg-{writer}"
-    users = store["users"]
-    user = users.get(where("telegram_id").one_of([writer, str(writer)])) or users.get(key=own)
+    user = by_telegram(store, writer)
     if user is None:
-        return Person(own, chat, None, name)
-    if user.get("enabled", True) is not True or user.get("deleted_at") is not None:
+        return Person(f"tg-{writer}", chat, None, name)
+    if not is_active(user):
         return Person(str(user["id"]), chat, None, name, disabled=True)
-    return Person(str(user["id"]), chat, Role(user.get("role", Role.SUBSCRIBER.value)), name)
+    return Person(str(user["id"]), chat, Role(user["role"]), name)

@@ -38,7 +38,7 @@ class Terminal:
     def __init__(self, core: Core, board: Any, *, feed: Any = lambda: None) -> None:
         prepare(core.store, core.settings, core.clock.now())
         self._core = core
-        self._person = Person(OPERATOR, f"local:{OPERATOR}", Role.OPERATOR)
+        self._person = Person(OPERATOR, f"local:{OPERATOR}", Role.OWNER)
         views = Views(core.store, core.run_dir)
         self._rooms = Rooms(core.store, views, core.clock, board, core.settings, make_intake(core, board), feed=feed)
         self._seen = {chat: max(0, last_number(core.store, chat) - _SHOWN_AT_FIRST) for chat in _ROOMS}

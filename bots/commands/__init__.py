@@ -1,6 +1,15 @@
 """The table of commands, one module per area."""
 
 from bots.chat import ChatTable
-from bots.commands import account, analysis, everyone, operators, trading
+from bots.commands import account, administration, analysis, everyone, operators, trading
 
-TABLE = ChatTable((*everyone.COMMANDS, *trading.COMMANDS, *analysis.COMMANDS, *account.COMMANDS, *operators.COMMANDS))
+TABLE = ChatTable(
+    (
+        *everyone.COMMANDS,
+        *trading.COMMANDS,
+        *analysis.COMMANDS,
+        *account.COMMANDS,
+        *operators.COMMANDS,
+        *administration.COMMANDS,
+    )
+)

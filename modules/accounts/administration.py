@@ -16,7 +16,7 @@ from database import Document, Store, Transaction
 from modules.accounts.audit import record
 from modules.accounts.listing import page
 from modules.accounts.office import iso
-from modules.accounts.people import is_active
+from modules.accounts.people import by_email, is_active
 from modules.accounts.sessions import end_all
 from modules.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from modules.domain.people import Principal, Role
@@ -64,6 +64,14 @@ def one_user(reader: Store | Transaction, user_id: str) -> Document:
     if user is None or user.get("deleted_at") is not None:
         raise NotFound("There is no such user.")
     return user
+
+
+def find_user(reader: Store | Transaction, wanted: str) -> Document:
+    """The user of that id or e-mail address. Raises NotFound."""
+    found = reader["users"].get(key=wanted) or by_email(reader, wanted.strip().lower())
+    if found is None or found.get("deleted_at") is not None:
+        raise NotFound(f"There is no user {wanted}.")
+    return found
 
 
 def change_user(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from database import Document, Store
+    from database import Store
     from modules.domain.people import Principal
     from modules.runtime.settings import Settings
 
@@ -58,17 +58,6 @@ def note(store: Store, action: str, subject: str, after: Mapping[str, Any], now:
 
     with store.transaction() as tx:
         record(tx, terminal(), action, subject, now=now, origin=terminal_origin(), after=after)
-
-
-def find_user(store: Store, wanted: str) -> Document:
-    """The user of that id or e-mail address. Raises NotFound."""
-    from modules.accounts.people import by_email
-    from modules.domain.errors import NotFound
-
-    found = store["users"].get(key=wanted) or by_email(store, wanted.strip().lower())
-    if found is None or found.get("deleted_at") is not None:
-        raise NotFound(f"There is no user {wanted}.")
-    return found
 
 
 def rotate(store: Store, settings: Settings, now: datetime) -> tuple[int, int]:
@@ -205,7 +194,7 @@ def _change(core: OpenCore, wanted: str, role: str, *, switch_on: bool) -> None:
 
     with core() as opened:
         change = administration.UserChange(administration.role_named(role), True if switch_on else None)
-        user_id, now = str(find_user(opened.store, wanted)["id"]), opened.clock.now()
+        user_id, now = str(administration.find_user(opened.store, wanted)["id"]), opened.clock.now()
         with opened.store.transaction() as tx:
             who, origin = terminal(), terminal_origin()
             administration.change_user(tx, who, user_id, change, now=now, origin=origin)

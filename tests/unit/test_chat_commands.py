@@ -24,10 +24,12 @@ SUBSCRIBERS = {
     *("status", "signals", "signal", "mute", "positions", "orders", "close", "autotrade", "risk", "settings"),
     *("balance", "pnl", "kill", "resume", *(each.name for each in analysis.COMMANDS)),
 }
-OPERATORS = {"broadcast", "sources", "pause", "health", "killall", "resumeall"}
+OPERATORS = {"broadcast", "sources", "pause", "health", "killall", "resumeall", "stats"}
+CHIEFS = {"users", "grant", "revoke", "audit"}
 ADA = Person("user-a1", "telegram:501", Role.SUBSCRIBER, "ada")
 BOB = Person("user-b1", "telegram:502", Role.SUBSCRIBER, "bob")
 BOSS = Person("operator", "local:operator", Role.OPERATOR)
+CHIEF = Person("operator", "local:operator", Role.OWNER)
 NOBODY = Person("tg-7", "telegram:7", None)
 
 
@@ -83,11 +85,12 @@ def yes(answer: Answer) -> str:
 
 
 def test_every_command_has_the_role_it_must_have() -> None:
-    seen = {role: {each.name for each in TABLE.visible(role)} for role in (None, Role.SUBSCRIBER, Role.OPERATOR)}
+    seen = {role: {each.name for each in TABLE.visible(role)} for role in (None, *Role)}
     everybody, subscribers = seen[None], seen[Role.SUBSCRIBER]
     assert everybody == {"start", "help", "link"}
     assert subscribers == everybody | SUBSCRIBERS
     assert seen[Role.OPERATOR] == subscribers | OPERATORS
+    assert seen[Role.ADMIN] == seen[Role.OWNER] == seen[Role.OPERATOR] | CHIEFS
 
 
 def test_every_command_says_what_it_does_and_how_it_is_written() -> None:
@@ -113,7 +116,7 @@ def test_who_may_not_use_a_command_does_not_learn_of_it(talk: Talk, name: str) -
 
 @pytest.mark.parametrize("each", [c for c in TABLE.commands if c.fewest], ids=lambda c: c.name)
 def test_missing_words_are_answered_with_how_it_is_written(talk: Talk, each) -> None:  # type: ignore[no-untyped-def]
-    told = talk.say(f"/{each.name}", BOSS)
+    told = talk.say(f"/{each.name}", CHIEF)
     assert told.startswith(f"⚠️ Usage: /{each.usage.split()[0]}")
     assert not each.example or f"Example: /{each.example}" in told
 
