@@ -23,7 +23,9 @@ from api.routes import (
     chat,
     exchanges,
     inbound_webhooks,
+    market,
     money,
+    notifications,
     orders,
     pages,
     profile,
@@ -54,6 +56,7 @@ AREAS = (
     trades,
     orders,
     money,
+    market,
     trade_settings,
     safety,
     analysis,
@@ -64,6 +67,7 @@ AREAS = (
     chat,
     webhooks,
     inbound_webhooks,
+    notifications,
     pages,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, jsonify
 from tinydb import where
 
+from api.watched_symbols import WatchedSymbols
 from database import Store
 from modules.analysis_views import AnalysisViews
 from modules.connections.feeds.hub_client import QuoteClient
@@ -30,6 +31,7 @@ class Rooms:
     prices: QuoteClient
     settings: Settings
     analysis: AnalysisViews
+    watched: WatchedSymbols = field(default_factory=WatchedSymbols)
 
     @property
     def kill_file(self) -> Path:

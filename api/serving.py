@@ -81,7 +81,9 @@ class ApiWorker:
 
     async def turn(self, now: datetime) -> bool:
         """Asks for the prices of what is open or watched, and tells what happened."""
-        self._rooms.prices.want(self._open.symbols(now) | self.stream.hub.watched_symbols())
+        self._rooms.prices.want(
+            self._open.symbols(now) | self.stream.hub.watched_symbols() | self._rooms.watched.symbols(now)
+        )
         return self.stream.turn(now)
 
     async def stop(self) -> None:

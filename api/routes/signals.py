@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.bodies.market import EmptyBody, SourcePath
 from api.bodies.trading import InboxMessage, SignalPath, SignalQuery
 from api.gate import current, needs
 from api.rooms import Rooms, answer
-from modules.accounts.permissions import Verb
+from api.routes.trade_settings import set_settings
+from api.scope import own_account, own_accounts
+from modules.accounts.permissions import Verb, may
 from modules.domain.errors import NotFound
+from modules.domain.plans import TradeSettings
 from modules.domain.signals import SourceMessage
 from modules.signals.intake import Taken
+from modules.source_views import followed, plans_of, source_record
 
 Answer = tuple[Any, int]
 
@@ -42,14 +48,57 @@ def routes(rooms: Rooms) -> APIBlueprint:
         row = rooms.views.signal(path.signal_id, viewer=current().user_id)
         if row is None:
             raise NotFound("There is no such signal.")
+        everybody = may(current(), Verb.READ_ALL_TRADES)
+        whose = None if everybody else [each.id for each in own_accounts(rooms)]
+        row["refusals"] = [each for each in row["refusals"] if whose is None or each["account_id"] in whose]
+        row["plans"] = plans_of(rooms.store, path.signal_id, whose)
         return answer({"signal": row})
 
+    _sources(blueprint, rooms)
+    return blueprint
+
+
+def _sources(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/sources", summary="Sources with the record that prices give them")
     @needs(Verb.READ_SIGNALS)
     def sources() -> Answer:
-        return answer({"sources": rooms.views.sources(viewer=current().user_id)})
+        settings = _settings(rooms)
+        rows = rooms.views.sources(viewer=current().user_id)
+        return answer({"sources": [{**each, **followed(each["source"], settings)} for each in rows]})
 
-    return blueprint
+    @blueprint.get("/sources/<path:name>", summary="One source's record, by symbol and side, with its newest signals")
+    @needs(Verb.READ_SIGNALS)
+    def source(path: SourcePath) -> Answer:
+        record = source_record(rooms.store, path.name, current().user_id)
+        return answer({"source": {**record, **followed(path.name, _settings(rooms))}})
+
+    @blueprint.post("/sources/<path:name>/mute", summary="Trade this source's signals no more on one's account")
+    @needs(Verb.TRADE)
+    def mute(path: SourcePath, body: EmptyBody) -> Answer:  # noqa: ARG001 - said to be empty
+        return answer({"source": path.name, **_follow(rooms, path.name, wanted=False)})
+
+    @blueprint.post("/sources/<path:name>/follow", summary="Trade this source's signals on one's account")
+    @needs(Verb.TRADE)
+    def follow(path: SourcePath, body: EmptyBody) -> Answer:  # noqa: ARG001 - said to be empty
+        return answer({"source": path.name, **_follow(rooms, path.name, wanted=True)})
+
+
+def _settings(rooms: Rooms) -> TradeSettings | None:
+    """The settings of one's first account; None for whoever has no account."""
+    mine = own_accounts(rooms)
+    return mine[0].settings if mine else None
+
+
+def _follow(rooms: Rooms, source: str, *, wanted: bool) -> dict[str, bool | None]:
+    """Follows or mutes a source on one's first account. Raises NotFound for a source that never said anything."""
+    source_record(rooms.store, source, current().user_id)
+    account = own_account(rooms)
+    held = account.settings
+    muted = tuple(each for each in held.muted_sources if each != source) + (() if wanted else (source,))
+    reached = "*" in held.sources or source in held.sources
+    sources = held.sources if reached or not wanted else (*held.sources, source)
+    changed = set_settings(rooms, account, replace(held, muted_sources=muted, sources=sources))
+    return followed(source, changed.settings)
 
 
 def _message(rooms: Rooms, body: InboxMessage) -> SourceMessage:

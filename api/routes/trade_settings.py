@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from modules.accounts.permissions import Verb
 from modules.domain.errors import NotFound
 from modules.domain.money import plain
 from modules.domain.people import Account
+from modules.domain.plans import TradeSettings
 from modules.records import from_document, to_document
 from modules.trading.settings_edit import EDITABLE, describe, edit
 
@@ -75,9 +76,18 @@ def _group(blueprint: APIBlueprint, rooms: Rooms, group: str) -> None:
 def change_settings(rooms: Rooms, account: Account, given: Mapping[str, SettingValue | Decimal]) -> Account:
     """The account with the settings changed, stored and audited in one transaction. Raises InvalidInput naming each field."""
     words = {name: _word(value) for name, value in given.items()}
+    return _store(rooms, account, lambda held: edit(held, words))
+
+
+def set_settings(rooms: Rooms, account: Account, wanted: TradeSettings) -> Account:
+    """The same for settings that are made already."""
+    return _store(rooms, account, lambda _held: wanted)
+
+
+def _store(rooms: Rooms, account: Account, change: Callable[[TradeSettings], TradeSettings]) -> Account:
     with rooms.store.transaction(durable=True) as tx:
         held: Account = from_document(Account, tx["accounts"].get(key=account.id) or to_document(account))
-        changed = edit(held.settings, words)
+        changed = change(held.settings)
         before = {name: value for name, value, _ in describe(held.settings)}
         after = {name: value for name, value, _ in describe(changed) if before[name] != value}
         if after:

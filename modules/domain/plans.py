@@ -103,6 +103,7 @@ class TradeSettings:
 
     autotrade: bool = True
     sources: tuple[str, ...] = ("*",)
+    muted_sources: tuple[str, ...] = ()
     sizing: Sizing = Sizing.RISK_PERCENT
     size: Decimal = ONE
     leverage_cap: Decimal = Decimal(25)
@@ -139,7 +140,8 @@ class TradeSettings:
 
     def follows(self, source: str) -> bool:
         """Whether this account trades that source's signals."""
-        return self.autotrade and ("*" in self.sources or source in self.sources)
+        wanted = "*" in self.sources or source in self.sources
+        return self.autotrade and wanted and source not in self.muted_sources
 
 
 @dataclass(frozen=True, slots=True)

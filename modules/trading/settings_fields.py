@@ -239,6 +239,12 @@ _ROWS: tuple[tuple[str, Kind, str, str], ...] = (
     ("autotrade", _FLAG, "on", "Trade signals automatically"),
     ("sources", Kind("list", "names with commas, all, or off", _sources, _show), "all", "Whose signals are traded"),
     (
+        "muted_sources",
+        Kind("list", "names with commas, or off", _sources, _show),
+        "loud-channel",
+        "Whose signals are not traded even so",
+    ),
+    (
         "sizing",
         _choice(Sizing),
         "risk_percent",
