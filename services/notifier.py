@@ -16,9 +16,16 @@ from typing import Protocol
 from modules.accounts.expiry import Sweeper
 from modules.accounts.mails import MailCourier
 from modules.connections.mail import mail_sender
+from modules.connections.push_sender import push_sender
+from modules.connections.safe_http import SafeHttp, outbound_rules
+from modules.connections.webhook_sender import WebhookSender
 from modules.domain.errors import Misconfigured
+from modules.notices.personal import PersonalNotices
+from modules.notices.push import PushCourier
+from modules.notices.webhooks import WebhookCourier
 from modules.runtime.logs import log
 from modules.runtime.process import run
+from modules.runtime.settings import kept_secret
 from modules.wiring import Core, serve
 
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -38,9 +45,14 @@ class Courier(Protocol):
 
 def couriers(core: Core) -> list[Courier]:
     """Every courier of this installation."""
-    store, settings = core.store, core.settings
+    store, settings, clock = core.store, core.settings, core.clock
+    rules = outbound_rules(settings)
+    root = kept_secret(settings, "secret_key")
     return [
         MailCourier(store, mail_sender(settings), settings.web_address),
+        PersonalNotices(store),
+        WebhookCourier(store, WebhookSender(SafeHttp(rules)), clock, root_secret=root),
+        PushCourier(store, push_sender(settings, SafeHttp(rules)), clock),
         Sweeper(store),
     ]
 

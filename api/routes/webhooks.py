@@ -11,23 +11,15 @@ from api.bodies.webhooks import DeliveryPath, DeliveryQuery, HookEdit, HookPath,
 from api.gate import current, needs, origin
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
+from modules.connections.safe_http import outbound_rules
 from modules.domain.market import utc_from_ms
 from modules.notices.webhook_book import Asked, Hook, HookChange, WebhookBook
-from modules.notices.webhook_rules import EVENT_TYPES, OutboundRules
+from modules.notices.webhook_rules import EVENT_TYPES
 from modules.records import to_document
-from modules.runtime.settings import Settings, kept_secret
+from modules.runtime.settings import kept_secret
 
 Answer = tuple[Any, int]
 _TIMES = ("created_at", "failing_since", "last_delivered_at", "ended_at", "last_received_at")
-
-
-def outbound_rules(settings: Settings) -> OutboundRules:
-    """Where this installation may send what users asked for."""
-    return OutboundRules(
-        allow_http=settings.allow_http_webhooks,
-        allow_private=settings.allow_private_webhooks,
-        ports=frozenset(settings.webhook_ports),
-    )
 
 
 def asked_now(rooms: Rooms) -> Asked:

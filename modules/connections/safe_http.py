@@ -19,6 +19,7 @@ import httpx
 
 from modules.domain.errors import InvalidInput, Unavailable
 from modules.notices.webhook_rules import OutboundRules, Target, is_public, target_of
+from modules.runtime.settings import Settings
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 TIMEOUT_SECONDS = 10.0
@@ -35,6 +36,15 @@ class Reply:
     milliseconds: int
     excerpt: str
     headers: Mapping[str, str]
+
+
+def outbound_rules(settings: Settings) -> OutboundRules:
+    """Where this installation may send what users asked for."""
+    return OutboundRules(
+        allow_http=settings.allow_http_webhooks,
+        allow_private=settings.allow_private_webhooks,
+        ports=frozenset(settings.webhook_ports),
+    )
 
 
 async def system_addresses(host: str, port: int) -> list[str]:

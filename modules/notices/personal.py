@@ -50,6 +50,9 @@ class PersonalNotices:
         """Writes what happened since; whether there may be more."""
         return self._consumer.turn(now) > 0
 
+    async def stop(self) -> None:
+        """Nothing is under way between turns."""
+
     def trouble(self) -> str:
         """Nothing can go wrong here that the journal's reader does not say itself."""
         return ""

@@ -26,7 +26,7 @@ from modules.domain.market import ms_from_utc
 from modules.domain.ports import Clock
 from modules.notices.preferences import Notice
 from modules.notices.sending import Lanes
-from modules.notices.webhook_book import WAITING, Asked, DeliveryState
+from modules.notices.webhook_book import WAITING, Asked, DeliveryState, page
 from modules.runtime.logs import log
 
 MAX_DEVICES = 20
@@ -118,6 +118,10 @@ class PushBook:
     def devices_of(self, user_id: str) -> list[Document]:
         """The user's devices, oldest first; at most 20."""
         return self._store["push_devices"].search(where("user_id") == user_id, order_by="created_at")
+
+    def page_of(self, user_id: str, cursor: str | None, limit: int) -> tuple[list[Document], str | None]:
+        """A page of the user's devices, newest first. Raises InvalidInput for a cursor that this list did not give."""
+        return page(self._store, "push_devices", where("user_id") == user_id, user_id, cursor, limit)
 
     def unregister(self, asked: Asked, device_id: str) -> None:
         """Forgets a device and what waits for it. Raises NotFound."""
