@@ -3,7 +3,7 @@
 
 import { h, keyed, say } from "./dom.js";
 import * as format from "./format.js";
-import { stops } from "./safety.js";
+import { isHalted, stops } from "./safety.js";
 import { get, watch } from "./store.js";
 
 const WORKING = new Set(["up", "waiting", "starting"]);
@@ -86,11 +86,12 @@ function prices(health) {
 
 function stopped() {
   const said = stops();
-  if (!said.length) {
-    return get("health")?.trading === "halted" ? [{ id: "halted", level: "warn", title: "Trading is stopped.", text: "No new trades are opened." }] : [];
-  }
-  const worst = said.find((each) => each.stage !== "reducing") ?? said[0];
+  if (!isHalted()) return [];
+  if (!said.length) return [{ id: "halted", level: "warn", title: "Trading is stopped.", text: get("safety")?.sentence || "No new trades are opened." }];
+  const worst = said.find((each) => each.stage === "flatten") ?? said[0];
   const closing = worst.stage === "flatten" ? "Everything is closed and nothing new is opened." : "No new trades; open positions keep their stops and targets.";
+  const until = worst.until ? ` Until ${format.exact(worst.until)}.` : "";
   const who = worst.by ? ` By ${worst.by}${worst.reason ? `: ${worst.reason}` : ""}.` : "";
-  return [{ id: "halted", level: "warn", title: worst.scope === "global" ? "Trading is stopped for everybody." : "Trading is stopped for you.", text: closing + who }];
+  const whose = worst.scope === "global" || worst.scope === "file" ? "for everybody" : "for you";
+  return [{ id: "halted", level: "warn", title: `Trading is ${worst.stage === "paused" ? "paused" : "stopped"} ${whose}.`, text: closing + until + who }];
 }

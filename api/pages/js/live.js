@@ -6,6 +6,7 @@ import { listen } from "./stream.js";
 
 const HEALTH_MS = 5_000;
 const MONEY_MS = 30_000;
+const SAFETY_MS = 15_000;
 //: A price that nobody renewed for this long is shown as old.
 export const OLD_PRICE_MS = 60_000;
 
@@ -16,15 +17,15 @@ let endings = [];
 export function follow() {
   const health = ticking(readHealth, HEALTH_MS);
   const money = ticking(readMoney, MONEY_MS);
+  const safety = ticking(readSafety, SAFETY_MS); // a stop of one's own from elsewhere is not told by the stream
   endings = [
-    health.end, money.end,
+    health.end, money.end, safety.end,
     listen("system", (data) => systemFact(data, health.now), health.now),
     listen("system:processes", health.now, health.now),
     listen("positions", () => { readPositions(); money.now(); }, readPositions),
     listen("positions:live", (data) => put({ positions: data.positions })),
   ];
   readPositions();
-  readSafety();
 }
 
 /** Stops. */

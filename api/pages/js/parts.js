@@ -38,7 +38,7 @@ export function side(word) {
 const TONES = {
   active: "good", open: "good", up: "good", ok: "good", filled: "good", enabled: "good", sent: "good", waiting: "info",
   starting: "info", new: "info", submitted: "info", queued: "info", running: "info", partially_filled: "info",
-  unknown: "warn", degraded: "warn", reducing: "warn", stale: "warn", pending: "warn", halted: "bad", silent: "bad",
+  unknown: "warn", paused: "warn", degraded: "warn", reducing: "warn", stale: "warn", pending: "warn", halted: "bad", silent: "bad",
   down: "bad", invalid: "bad", rejected: "bad", failed: "bad", disabled: "bad", flatten: "bad", locked: "bad",
 };
 

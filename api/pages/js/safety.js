@@ -1,81 +1,105 @@
-// The kill switch: what it says, stopping and going on.
+// The kill switch: what it says, stopping for a while or until further notice, and going on.
 
-import { call } from "./api.js";
-import { ask } from "./dialog.js";
-import { h, icon, identifier } from "./dom.js";
-import { askForm } from "./dialog.js";
+import { call, onceKey } from "./api.js";
+import { ask, askForm } from "./dialog.js";
+import { fill, h, icon, identifier } from "./dom.js";
+import { choice } from "./forms.js";
 import { readSafety } from "./live.js";
 import { get, isAtLeast } from "./store.js";
 import { failed, toast } from "./toast.js";
 
-/** The states that stop something now: [{scope, stage, by, reason}]. */
+const PAUSES = [["15", "15 minutes"], ["60", "an hour"], ["240", "4 hours"], ["1440", "a day"], ["10080", "a week"]];
+
+/** The stops that hold for the person signed in: [{scope, stage, by, reason, until}]. */
 export function stops() {
   const said = get("safety");
-  const found = (said?.states ?? []).filter((each) => each.stage && each.stage !== "active");
-  if (said?.kill_file) found.push({ scope: "global", stage: "reducing", by: "the file KILL", reason: "remove the file to go on" });
+  const me = get("principal")?.user_id;
+  const account = get("balance")?.account_id;
+  const mine = (each) => each.scope === "global" || each.scope_id === me || (each.scope === "account" && (!isAtLeast("operator") || each.scope_id === account));
+  const over = (each) => each.until && new Date(each.until) <= Date.now();
+  const found = (said?.states ?? []).filter((each) => each.stage && each.stage !== "active" && mine(each) && !over(each));
+  if (said?.kill_file) found.push({ scope: "file", stage: "reducing", by: "the file KILL", reason: "" });
   return found;
 }
 
-/** Whether trading is stopped, as far as is known. */
+/** Whether trading is stopped for the person signed in, as far as is known. */
 export function isHalted() {
-  return stops().length > 0 || get("health")?.trading === "halted";
+  const said = get("safety");
+  return said?.trading ? said.trading !== "active" : stops().length > 0;
 }
 
 /** The button for the bar: stops, or goes on. */
 export function killButton() {
-  const button = h("button.button.danger", { type: "button", id: "kill-switch" });
+  const button = h("button.button", { type: "button", id: "kill-switch" });
+  let shown = null;
+  button.addEventListener("click", () => (isHalted() ? resume() : stop()));
   button.update = () => {
     const halted = isHalted();
-    button.replaceChildren(icon(halted ? "play" : "stop"), h("span", halted ? "Resume" : "Stop trading"));
+    if (halted === shown) return;
+    shown = halted;
+    fill(button, icon(halted ? "play" : "stop"), h("span", halted ? "Resume" : "Stop trading"));
     button.classList.toggle("danger", !halted);
     button.classList.toggle("main", halted);
-    button.onclick = halted ? resume : stop;
   };
   button.update();
   return button;
 }
 
-/** Asks how far to stop, once, and stops. */
+/** Asks whose trading, how far and for how long, once, and stops. */
 export async function stop() {
-  const everybody = isAtLeast("operator");
   const name = identifier("stop");
-  const choice = (value, text, hint, checked) => h("label.check",
-    h("input", { type: "radio", name, value, checked }),
+  const radio = (group, value, text, hint, checked) => h("label.check", h("input", { type: "radio", name: `${name}-${group}`, value, checked }),
     h("span", h("b", text), h("br"), h("span.quiet.small", hint)));
   const reason = h("input", { name: "reason", maxlength: 200, id: `${name}-reason`, placeholder: "Optional, kept in the log" });
-  const done = await askForm("Stop trading?", [
-    h("p", everybody ? "This stops trading for every account." : "This stops trading for your account."),
-    h("fieldset.stack", h("legend.unseen", "How far"),
-      choice("reducing", "No new trades", "Open positions stay, with their stops and targets.", true),
-      choice("flatten", "No new trades, and close everything", "Every open position is closed at the market price.")),
-    h("div.field", h("label", { for: `${name}-reason` }, "Reason"), reason),
-  ], {
+  const pause = choice("For", PAUSES, "60");
+  pause.element.hidden = true;
+  const whose = isAtLeast("operator") ? h("fieldset.stack", h("legend.strong", "Whose trading"),
+    radio("whose", "global", "Everybody's", "Every account of this service.", true), radio("whose", "own", "Only mine", "Your accounts.", false)) : null;
+  const how = h("fieldset.stack", { onchange: () => { pause.element.hidden = chosen(how) !== "pause"; } }, h("legend.strong", "How far"),
+    radio("how", "kill", "No new trades", "Open positions stay, with their stops and targets.", true),
+    radio("how", "pause", "No new trades for a while", "Goes on by itself after that.", false), pause.element,
+    radio("how", "flatten", "No new trades, and close everything", "Every open position is closed at the market price.", false));
+  const done = await askForm("Stop trading?", [whose, how, h("div.field", h("label", { for: `${name}-reason` }, "Reason"), reason)], {
     yes: "Stop trading", danger: true,
-    send: async (form) => {
-      const flatten = new FormData(form).get(name) === "flatten";
-      await call("POST", "/api/safety/killswitch", { body: { flatten, reason: reason.value } });
-      return { flatten };
+    send: async () => {
+      const scope = whose ? chosen(whose) : "own";
+      const way = chosen(how);
+      const body = { reason: reason.value, scope };
+      if (way === "pause") await call("POST", "/api/safety/pause", { body: { ...body, duration_minutes: Number(pause.input.value) }, key: onceKey() });
+      else await call("POST", "/api/safety/killswitch", { body: { ...body, flatten: way === "flatten" } });
+      return way;
     },
   });
   if (!done) return;
   await readSafety();
-  toast(done.flatten ? "Trading is stopped; open positions are being closed." : "Trading is stopped: no new trades.", {
-    undo: ["Resume", resume],
-  });
+  const said = { kill: "Trading is stopped: no new trades.", pause: "Trading is paused.", flatten: "Trading is stopped; open positions are being closed." };
+  toast(said[done], { undo: ["Resume", resume] });
 }
 
-/** Asks once and trades on. */
+function chosen(fields) {
+  return fields.querySelector("input[type=radio]:checked").value;
+}
+
+/** Asks once and trades on, wherever the person may. */
 export async function resume() {
+  const found = stops();
+  const global = found.some((each) => each.scope === "global");
+  const own = found.some((each) => each.scope === "user" || each.scope === "account");
+  if (found.some((each) => each.scope === "file")) {
+    return toast("The file KILL in the data directory stops trading. Remove it to go on.", { level: "bad" });
+  }
+  if (global && !isAtLeast("operator")) return toast("Trading is stopped for everybody by whoever runs this service; you can't resume it.", { level: "bad" });
   const agreed = await ask("Resume trading?", [
-    "New signals are traded again.",
+    global ? "For everybody: new signals are traded again." : "For your accounts: new signals are traded again.",
     "The day's loss limit starts from a fresh baseline.",
     "Nothing that was closed is opened again.",
   ], { yes: "Resume trading" });
   if (!agreed) return;
   try {
-    const answer = await call("POST", "/api/safety/resume", { body: { reason: "" } });
+    if (global) await call("POST", "/api/safety/resume", { body: { scope: "global" }, key: onceKey() });
+    if (own || !global) await call("POST", "/api/safety/resume", { body: { scope: "own" }, key: onceKey() });
     await readSafety();
-    if (answer.kill_file) toast("The file KILL in the data directory still stops trading; remove it.", { level: "bad" });
+    if (isHalted()) toast(`Trading is still stopped: ${get("safety")?.sentence || "see System"}`, { level: "bad" });
     else toast("Trading goes on.");
   } catch (error) {
     failed(error, "Trading was not resumed");

@@ -5,6 +5,7 @@ import { call, renewed, useToken } from "./api.js";
 import { put } from "./store.js";
 
 const KEPT = "token";
+const BY_COOKIE = "signed in"; // says that there may be a cookie to renew by; the cookie itself no script can see
 
 /** Tries to continue a sign-in; whether somebody is signed in now. Raises Trouble when nobody answers. */
 export async function resume() {
@@ -15,7 +16,10 @@ export async function resume() {
     sessionStorage.removeItem(KEPT);
   }
   useToken(null);
-  return (await renewed()) && known();
+  if (!localStorage.getItem(BY_COOKIE)) return false;
+  if ((await renewed()) && (await known())) return true;
+  localStorage.removeItem(BY_COOKIE);
+  return false;
 }
 
 /** Signs in with address and password, and a code where two-factor is on. Raises Trouble (`totp_required` asks for one). */
@@ -23,6 +27,7 @@ export async function signIn(email, password, totp) {
   const body = { email, password, cookie: true, ...(totp ? { totp } : {}) };
   const answer = await call("POST", "/api/auth/login", { body, renew: false });
   useToken(answer.access_token);
+  localStorage.setItem(BY_COOKIE, "yes");
   await known();
 }
 
@@ -49,6 +54,7 @@ export async function signOut() {
 /** Forgets the sign-in in this tab. */
 export function forget() {
   sessionStorage.removeItem(KEPT);
+  localStorage.removeItem(BY_COOKIE);
   put({ principal: null });
 }
 

@@ -113,7 +113,7 @@ function state(page) {
     const mode = { paper: "Paper: no real money moves", live: "Live: real money moves" }[health?.trading];
     const rows = [["Mode", mode ?? format.words(health?.trading)], ["Prices", health ? format.words(health.prices) : format.NOTHING]];
     for (const each of found) {
-      rows.push([each.scope === "global" ? "Everybody" : "You", h("span", pill(each.stage), " ", each.by ? `by ${each.by}` : "", each.reason ? `: ${each.reason}` : "")]);
+      rows.push([each.scope === "global" || each.scope === "file" ? "Everybody" : "You", h("span", pill(each.stage), " ", each.by ? `by ${each.by}` : "", each.reason ? `: ${each.reason}` : "")]);
     }
     if (!found.length && safety) rows.push(["Kill switch", h("span", pill("active"), " trading is on")]);
     fill(place, safety || health ? facts(...rows) : h("p.waiting", "Reading the state…"));

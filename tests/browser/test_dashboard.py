@@ -1,0 +1,302 @@
+"""The dashboard in a real browser over a whole running house: what a trader does on it, and what must never happen there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.browsing import (
+    CHROMIUM,
+    PATIENCE_MS,
+    PHONE,
+    Visitor,
+    chromium,
+    low_contrast,
+    nameless_controls,
+    overflows,
+)
+from tests.processes.running import Program
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.xdist_group("dashboard"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+]
+TEXT = "🚀 #BTC/USDT LONG <b>now</b>\nEntry: 60000\nTP1 61000\nTP2 62000\nSL 59000"
+ATTACK = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """One house for the whole module, with a price and one open trade."""
+    with Program(tmp_path_factory.mktemp("house")) as program:
+        program.tick("BTCUSDT", "60000")
+        yield program
+
+
+@pytest.fixture(scope="module")
+def visitor(house: Program, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """The operator at a desk, signed in."""
+    window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path_factory.mktemp("shots"))
+    window.sign_in(house.token)
+    yield window
+    window.close()
+
+
+@pytest.fixture(autouse=True)
+def page_is_clean(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test may leave an error in the console, an exception or a breach of the page's policy."""
+    yield
+    if "visitor" in request.fixturenames:
+        window: Visitor = request.getfixturevalue("visitor")
+        complaints, window.complaints = window.complaints, []
+        assert not complaints
+
+
+def traded(house: Program, text: str = TEXT, **fields: Any) -> str:
+    """Hands in a signal and waits until it is a position; the signal's id."""
+    signal = str(house.post(text, **fields)["signal_id"])
+    house.tick("BTCUSDT", "60000", "59999")
+    house.until_position(signal, status="open")
+    return signal
+
+
+def row_of(window: Visitor, signal: str) -> Locator:
+    return window.page.locator(f'tr[data-position*="{signal}"]')
+
+
+def look_again(window: Visitor) -> None:
+    """What a page does when it comes to the front: it asks for health at once."""
+    window.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_wrong_token_is_refused_and_a_right_one_opens_the_overview(
+    house: Program, browser: Browser, tmp_path: Path
+) -> None:
+    window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path)
+    window.page.goto("/")
+    window.page.get_by_text("Use an access token").click()
+    window.page.get_by_label("Access token").fill("vzk_wrong")
+    window.page.get_by_role("button", name="Use this token").click()
+    expect(window.page.locator("#token-form").get_by_role("alert")).not_to_be_empty()
+    window.forgive("401")
+    window.sign_in(house.token)
+    expect(window.page.get_by_role("button", name="Stop trading")).to_be_visible()
+    window.page.reload()
+    expect(window.page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    window.page.get_by_role("button", name="Sign out").click()
+    expect(window.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert window.page.evaluate("sessionStorage.length") == 0
+    assert not window.complaints
+    window.close()
+
+
+def test_a_signal_arrives_live_with_what_was_read_over_its_text(house: Program, visitor: Visitor) -> None:
+    visitor.go("signals", "Signals")
+    signal = traded(house)
+    link = visitor.page.locator(f'li[data-signal="{signal}"] a')
+    expect(link).to_contain_text("BTC/USDT")
+    expect(link).to_contain_text("LONG")
+    link.click()
+    message = visitor.page.locator("blockquote.message")
+    expect(message).to_contain_text("🚀 #BTC/USDT (market) LONG (side) <b>now</b>")
+    marks = [(each.get_attribute("data-field"), each.inner_text()) for each in message.locator("mark").all()]
+    fields = {(field, text.partition("(")[0].strip()) for field, text in marks}
+    assert {
+        ("symbol", "BTC/USDT"),
+        ("side", "LONG"),
+        ("entry", "60000"),
+        ("target", "61000"),
+        ("stop", "59000"),
+    } <= fields
+    expect(visitor.page.get_by_role("region", name="What happened")).to_contain_text("Entered")
+    visitor.shot("signal")
+    visitor.forgive("/api/candles/")  # a house that has just begun keeps none yet
+
+
+def test_its_chart_is_drawn_and_follows_the_price(house: Program, visitor: Visitor) -> None:
+    card = visitor.page.get_by_role("region", name="Chart")
+    expect(card.locator("canvas").first).to_be_visible()
+    house.tick("BTCUSDT", "60123.5")
+    expect(card).to_contain_text("60,123.50")
+    expect(card.get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile("targets 61,000.00, 62,000.00, stop 59,000.00")
+    )
+
+
+def test_positions_move_with_the_price_and_close_after_one_question(house: Program, visitor: Visitor) -> None:
+    signal = house.positions("open")[0]["signal_id"]
+    visitor.go("positions", "Positions")
+    house.tick("BTCUSDT", "60500")
+    row = row_of(visitor, signal)
+    expect(row).to_contain_text("60,500.00")
+    expect(row.locator(".gain", has_text="+")).to_be_visible()
+    visitor.shot("positions")
+    row.get_by_role("button", name="Close BTC/USDT LONG").click()
+    question = visitor.page.get_by_role("dialog")
+    expect(question).to_contain_text("100 % of")
+    question.get_by_role("button", name="Cancel").click()
+    assert house.position(signal)["status"] == "open"  # type: ignore[index]
+    row.get_by_role("button", name="Close BTC/USDT LONG").click()
+    question.get_by_role("slider").press("Home")
+    question.get_by_role("button", name="Close it").click()
+    expect(row).to_contain_text(" of ")
+    row.get_by_role("button", name="Close BTC/USDT LONG").click()
+    question.get_by_role("button", name="Close it").click()
+    expect(row).to_have_count(0)
+    house.until_position(signal, status="closed")
+    visitor.page.get_by_role("link", name="Closed").click()
+    expect(visitor.page.locator("main")).to_contain_text("BTC/USDT")
+
+
+def test_the_stop_is_moved_and_moved_back(house: Program, visitor: Visitor) -> None:
+    signal = traded(house, TEXT.replace("TP2 62000", "TP2 62500"))
+    visitor.go("positions", "Positions")
+    row_of(visitor, signal).get_by_role("button", name="Stop BTC/USDT LONG").click()
+    visitor.page.get_by_label("Stop price").fill("59400")
+    visitor.page.get_by_role("button", name="Move the stop").click()
+    house.until_position(signal, stop_loss="59400")
+    visitor.page.get_by_role("button", name="Undo").click()
+    house.until_position(signal, stop_loss="59000")
+
+
+def test_trading_is_stopped_and_resumed_each_after_one_question(house: Program, visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("button", name="Stop trading").first.click()
+    question = page.get_by_role("dialog")
+    question.get_by_label("Reason").fill("lunch")
+    question.get_by_role("button", name="Stop trading").click()
+    banner = page.locator('[data-banner="halted"]')
+    expect(banner).to_contain_text("Trading is stopped for everybody")
+    expect(banner).to_contain_text("lunch")
+    assert house.health()["trading"] == "halted"
+    visitor.shot("stopped")
+    page.locator("#kill-switch").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume trading").click()
+    expect(banner).to_have_count(0)
+    assert house.health()["trading"] == "paper"
+
+
+def test_the_chat_answers_and_renders_no_html_of_others(house: Program, visitor: Visitor) -> None:
+    visitor.go("chat", "Chat")
+    visitor.page.get_by_label("Your message").fill("/positions")
+    visitor.page.get_by_label("Your message").press("Enter")
+    expect(visitor.page.locator(".messages pre").last).to_contain_text("BTCUSDT")
+    visitor.page.get_by_label("Your message").fill(ATTACK)
+    visitor.page.get_by_role("button", name="Send").click()
+    expect(visitor.page.locator("li.mine").last).to_contain_text("<img src=x")
+    expect(visitor.page.locator("li.message-row:not(.mine)", has_text="none:").last).to_be_visible()
+    assert visitor.page.locator(".messages img:not(.chat-picture), .messages script").count() == 0
+    house.post(f"BTCUSDT buy 60000 sl 59000 tp 61000 {ATTACK}", source=ATTACK)
+    visitor.go("signals", "Signals")
+    expect(visitor.page.locator(".feed")).to_contain_text("<img src=x")
+    assert visitor.page.locator("main img, main script").count() == 0
+    assert visitor.page.title().startswith("Signals")
+
+
+def test_operators_change_a_role_and_find_it_in_the_audit_log(house: Program, visitor: Visitor) -> None:
+    visitor.go("users", "Users")
+    expect(visitor.page.locator('tr[data-user="operator"]')).to_contain_text("Owner")
+    visitor.go("audit", "Audit")
+    expect(visitor.page.get_by_role("region", name="Log")).to_contain_text("safety.")
+    visitor.go("system", "System")
+    expect(visitor.page.get_by_role("region", name="Processes")).to_contain_text("executor")
+    assert set(house.pids()) <= set(visitor.page.locator("main").inner_text().split())
+
+
+def test_the_way_back_and_the_keyboard_work(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.go("orders", "Orders")
+    visitor.go("sources", "Sources")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Orders", level=1)).to_be_focused()
+    page.reload()
+    page.get_by_role("heading", name="Orders", level=1).wait_for()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.locator("#kill-switch").press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("#kill-switch")).to_be_focused()
+
+
+PAGES = {
+    "overview": "Overview", "signals": "Signals", "positions": "Positions", "orders": "Orders", "sources": "Sources",
+    "chat": "Chat", "settings/trading": "Settings", "settings/account": "Settings", "settings/security": "Settings",
+    "settings/appearance": "Settings", "users": "Users", "audit": "Audit", "broadcasts": "Broadcast", "system": "System",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("device", "theme"), [("desk", "dark"), ("phone", "light")])
+def test_every_page_has_names_contrast_and_fits(
+    house: Program, browser: Browser, tmp_path: Path, device: str, theme: str
+) -> None:
+    shape = PHONE if device == "phone" else {}
+    window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path, color_scheme=theme, **shape)
+    window.sign_in(house.token)
+    for name, heading in PAGES.items():
+        window.go(name, heading)
+        expect(window.page.locator("main [aria-busy=true]")).to_have_count(0)
+        window.shot(f"{name.replace('/', '-')}-{device}-{theme}")
+        assert nameless_controls(window.page) == [], name
+        assert low_contrast(window.page) == [], name
+        assert not overflows(window.page), name
+    assert not window.complaints
+    window.close()
+
+
+def test_a_dead_trader_and_a_dead_api_look_different(house: Program, visitor: Visitor) -> None:
+    visitor.go("overview", "Overview")
+    health = {"executor": {"state": "silent", "last_work_seconds_ago": 14, "restarts": 0, "detail": ""}}
+
+    def sick(route: Any) -> None:
+        answer = {**house.health(), "status": "down", "processes": health}
+        route.fulfill(status=503, json={**answer, "success": True})
+
+    visitor.page.route("**/api/health", sick)
+    look_again(visitor)
+    expect(visitor.page.locator('[data-banner="trader"]')).to_contain_text("The trader is down")
+    assert visitor.page.locator('[data-banner="api"]').count() == 0
+    visitor.page.unroute("**/api/health")
+    look_again(visitor)
+    expect(visitor.page.locator('[data-banner="trader"]')).to_have_count(0)
+    visitor.page.route("**/api/**", lambda route: route.abort())
+    look_again(visitor)
+    expect(visitor.page.locator('[data-banner="api"]')).to_contain_text("The API can't be reached")
+    assert visitor.page.locator('[data-banner="trader"]').count() == 0
+    visitor.shot("api-down")
+    visitor.page.unroute("**/api/**")
+    look_again(visitor)
+    expect(visitor.page.locator('[data-banner="api"]')).to_have_count(0)
+    visitor.forgive("503")
+    visitor.forgive("ERR_FAILED")
+
+
+def test_the_page_comes_back_by_itself_after_the_api_was_killed(house: Program, visitor: Visitor) -> None:
+    visitor.go("signals", "Signals")
+    old = house.kill("api")
+    house.until_replaced("api", old)
+    signal = str(house.post(TEXT.replace("62000", "62100"))["signal_id"])
+    expect(visitor.page.locator(f'li[data-signal="{signal}"]')).to_be_visible()
+    visitor.forgive("ERR_CONNECTION_REFUSED")
+    visitor.forgive("ERR_CONNECTION_RESET")
+    visitor.forgive("ERR_EMPTY_RESPONSE")
+    visitor.forgive("WebSocket")
