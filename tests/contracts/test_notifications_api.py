@@ -28,7 +28,7 @@ def test_choices_are_kept_per_user_and_begin_with_everything(house: House) -> No
     assert set(before["kinds"]) == set(before["settings"]["channels"])
     assert set(before["channel_names"]) == {"telegram", "mail", "webhook", "push"}
     assert before["settings"]["quiet"] is None
-    wanted = {
+    wanted: dict[str, Any] = {
         "channels": {"target": ["push"], "stop": []},
         "quiet": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"},
     }

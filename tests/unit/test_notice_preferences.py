@@ -46,12 +46,12 @@ def test_a_quiet_noon_ends_the_same_day() -> None:
     assert noon.until(_at("2025-07-01T11:59")) is None
 
 
-@given(st.times(), st.times(), st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)))
-def test_a_quiet_time_ends_within_a_day_and_is_over_then(begin: time, end: time, moment: datetime) -> None:
+@given(st.times(), st.times(), st.integers(1_577_836_800, 1_893_456_000))
+def test_a_quiet_time_ends_within_a_day_and_is_over_then(begin: time, end: time, moment: int) -> None:
     begin, end = begin.replace(second=0, microsecond=0), end.replace(second=0, microsecond=0)
     if begin == end:
         return
-    quiet, now = QuietHours(begin, end, ZoneInfo("Asia/Tokyo")), moment.replace(tzinfo=UTC)
+    quiet, now = QuietHours(begin, end, ZoneInfo("Asia/Tokyo")), datetime.fromtimestamp(moment, UTC)
     until = quiet.until(now)
     if until is not None:
         assert now < until <= now + timedelta(days=1)
