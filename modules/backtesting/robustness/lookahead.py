@@ -86,27 +86,31 @@ def recursive(
 ) -> Differing | None:
     """The first bar decided otherwise with only the candles a live strategy would hold, or None.
 
-    `history` is how many bars it is given before the first decision that counts; without it, the longest length the
-    candles allow of `HISTORIES`. The last bars are compared, as many as are left up to 200.
+    `history` is how many bars it is given before the first decision that counts, and also one more; without it, the longest
+    length the candles allow of `HISTORIES`. The last bars are compared, as many as are left up to 200.
     """
     count = len(candles)
     given = history if history is not None else max((n for n in HISTORIES if 2 * n <= count), default=count // 2)
-    window = min(_WINDOW, count - given - 1)
+    window = min(_WINDOW, count - given - 2)
     if window < 1:
         return None
-    whole, start = decide(candles, parameters), count - window - given
-    progress(0.5)
-    fewer = decide(candles[start:], parameters)
-    place = _first_difference(whole, fewer, start, given, count - start)
+    whole, found = decide(candles, parameters), list[Differing]()
+    for number, length in enumerate((given, given + 1)):
+        progress((number + 1) / 3)
+        start = count - window - length
+        fewer = decide(candles[start:], parameters)
+        place = _first_difference(whole, fewer, start, length, count - start)
+        if place is not None:
+            found.append(_tell(candles, place, whole, fewer, (start, count - start)))
     progress(1.0)
-    return None if place is None else _tell(candles, place, whole, fewer, (start, count - start))
+    return min(found, key=lambda each: each.bar, default=None)
 
 
 def history_needed(
     decide: Decide, candles: Candles, parameters: Parameters, progress: Progress = unheard
 ) -> int | None:
     """The least of `HISTORIES` from which on longer histories decide the same, or None where none of them does."""
-    tried = [n for n in HISTORIES if n + 1 < len(candles)]
+    tried = [n for n in HISTORIES if n + 2 < len(candles)]
     needed: int | None = None
     for number, history in enumerate(reversed(tried)):
         progress(number / len(tried))

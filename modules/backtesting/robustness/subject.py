@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from modules.analysis.candles import Candles
 from modules.backtesting.assumptions import Assumptions
 from modules.backtesting.engine import run
@@ -30,11 +32,15 @@ def unheard(_share: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A strategy with open parameters. `decide` and `rules` must be importable functions to be tested in other processes."""
+    """A strategy with open parameters. `decide` and `rules` must be importable functions to be tested in other processes.
+
+    `label` tells strategies apart whose functions have the same name, such as a strategy's version.
+    """
 
     decide: Decide
     rules: Rules
     assumptions: Assumptions = field(default_factory=Assumptions)
+    label: str = ""
 
     def rules_for(self, parameters: Parameters) -> TradeRules:
         """The rules with these parameters."""
@@ -48,6 +54,12 @@ class Subject:
         """A backtest of the bars from `start` on, decided with those before as history; it begins without a position."""
         decisions = cut(self.decide(candles, parameters), start)
         return run(candles[start:], decisions, self.rules_for(parameters), self.assumptions)
+
+    def stand_still(self, candles: Candles) -> Result:
+        """A run in which nothing is decided."""
+        count = len(candles)
+        nothing = Decisions(np.zeros(count, np.int8), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
+        return run(candles, nothing, TradeRules(), self.assumptions)
 
 
 def cut(decisions: Decisions, start: int, end: int | None = None) -> Decisions:
