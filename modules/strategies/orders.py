@@ -19,6 +19,7 @@ from modules.strategies.decisions import Decisions, SizeMode, Target, TargetKind
 from modules.strategies.language import Strategy
 from modules.trading.signal_terms import SignalTerms
 
+_SLACK = 1e-9
 _SIZINGS = {
     SizeMode.QUOTE: Sizing.FIXED,
     SizeMode.EQUITY_PERCENT: Sizing.EQUITY_PERCENT,
@@ -44,6 +45,18 @@ class EntryCall:
     def terms(self, signal_id: str, account_id: str) -> SignalTerms:
         """The terms of the signal that this call becomes."""
         return SignalTerms(signal_id, account_id, self.sizing, self.size, self.exits, self.target_shares, self.dca)
+
+
+def untradable(strategy: Strategy) -> dict[str, str]:
+    """What of a strategy can be tested but not traded, by its place in the document; empty for nothing."""
+    rules = strategy.rules
+    shares = sum(target.share for target in rules.targets)
+    if rules.targets and rules.take_profit_pct is None and shares < 1.0 - _SLACK:
+        rest = (
+            f"targets close {shares:.0%} of a position; to be traded they need shares of 1 together, or a take profit"
+        )
+        return {"targets": rest}
+    return {}
 
 
 def entry_call(strategy: Strategy, decisions: Decisions, candles: Candles, row: int) -> EntryCall | None:
@@ -107,7 +120,7 @@ def _levels(
         return list(zip(own, (target.share for target in rules.targets), strict=True))
     levels = [(_target(target, price, stop, atr, direction), target.share) for target in rules.targets]
     left = 1.0 - sum(share for _, share in levels)
-    if rules.take_profit_pct is not None and left > 1e-9:
+    if rules.take_profit_pct is not None and left > _SLACK:
         levels.append((price * (1.0 + direction * rules.take_profit_pct / 100.0), left))
     return levels
 

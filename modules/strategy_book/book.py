@@ -25,6 +25,7 @@ from modules.strategies.checking import Complaints, mapping, only, text
 from modules.strategies.documents import long_form, read_strategy, version_of, write_strategy
 from modules.strategies.formulas import read_indicator, write_indicator
 from modules.strategies.language import CustomIndicator, Strategy
+from modules.strategies.orders import untradable
 
 MOST_STRATEGIES: Final = 100
 MOST_ENABLED: Final = 20
@@ -202,10 +203,8 @@ class StrategyBook:
         with self._store.transaction() as tx:
             before = _mine(tx["strategies"].get(key=strategy_id), who.user_id)
             _refuse_name(tx, who.user_id, strategy.name, strategy_id)
-            if before.enabled and not strategy.symbols:
-                raise InvalidInput(
-                    "A strategy that is switched on needs symbols.", fields={"symbols": "at least one is needed"}
-                )
+            if before.enabled:
+                _refuse_untradable(strategy)
             version = version_of(strategy)
             after = replace(
                 before,
@@ -310,8 +309,7 @@ def _refuse_name(tx: Transaction, user_id: str, name: str, strategy_id: str) -> 
 
 
 def _refuse_enabling(tx: Transaction, kept: KeptStrategy, account_id: str | None) -> None:
-    if not kept.strategy().symbols:
-        raise InvalidInput("Name the symbols it is to trade first.", fields={"symbols": "at least one is needed"})
+    _refuse_untradable(kept.strategy())
     if account_id is not None:
         account = tx["accounts"].get(key=account_id)
         if account is None or account["user_id"] != kept.user_id:
@@ -319,6 +317,16 @@ def _refuse_enabling(tx: Transaction, kept: KeptStrategy, account_id: str | None
     mine = (where("user_id") == kept.user_id) & (where("enabled").one_of([True]))
     if not kept.enabled and tx["strategies"].count(mine) >= MOST_ENABLED:
         raise Conflict(f"{MOST_ENABLED} of your strategies are on; switch one off first.", code="too_many_enabled")
+
+
+def _refuse_untradable(strategy: Strategy) -> None:
+    """Raises InvalidInput for a strategy that can't be switched on as it is."""
+    wrong = untradable(strategy)
+    if not strategy.symbols:
+        wrong = {"symbols": "at least one is needed", **wrong}
+    if wrong:
+        listed = "; ".join(f"{place}: {words}" for place, words in wrong.items())
+        raise InvalidInput(f"{strategy.name} can't be switched on: {listed}", fields=wrong)
 
 
 def _keep_version(tx: Transaction, kept: KeptStrategy) -> None:

@@ -34,7 +34,7 @@ from modules.trading.planning import PlanningInput
 from modules.trading.requests import ask
 from modules.trading.risk import HardLimits
 from modules.trading.risk_state import open_plans, open_positions, risk_view
-from modules.trading.signal_terms import SignalTerms, fitted, settings_under
+from modules.trading.signal_terms import SignalTerms, settings_under
 
 #: How long a signal waits for a first price before it is refused.
 PATIENCE_MS = 120_000
@@ -157,18 +157,12 @@ class Planner:
             self._log.warning("no balance, will be tried again", account_id=account.id, reason=silence.message)
             return False
         given = replace(self._given(signal, account, balance, now), quantity=quantity)
-        decision = self._planned(given)
+        decision = planning.plan(given)
         impatient = ms_from_utc(now) - int(item["created_at"]) < PATIENCE_MS
         priceless = isinstance(decision, Refused) and decision.rule == "no_fresh_price"
         if priceless and impatient and not signal.status.ended:
             return False
         return self._decide(item, decision, now, given)
-
-    def _planned(self, given: PlanningInput) -> Plan | Refused:
-        """The decision; under terms of the signal's own, its targets close only what those give them."""
-        decision = planning.plan(given)
-        terms = _terms_of(self._store["signal_terms"], given.signal.id)
-        return decision if terms is None or isinstance(decision, Refused) else fitted(terms, decision)
 
     def _given(self, signal: Signal, account: Account, balance: Balance, now: datetime) -> PlanningInput:
         standing = open_positions(self._store, account.id), open_plans(self._store, account.id)

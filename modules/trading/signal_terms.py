@@ -8,16 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from modules.domain.money import HUNDRED, ONE
-from modules.domain.plans import DcaLevel, ExitRules, Plan, Sizing, TradeSettings
+from modules.domain.money import HUNDRED
+from modules.domain.plans import DcaLevel, ExitRules, Sizing, TradeSettings
 
 
 @dataclass(frozen=True, slots=True)
 class SignalTerms:
-    """Terms of the signal with this id, for one account.
-
-    `target_shares` are fractions of the position; what they leave open runs on to the stop or to the close.
-    """
+    """Terms of the signal with this id, for one account. `target_shares` are fractions of the position."""
 
     id: str
     account_id: str
@@ -43,11 +40,3 @@ def settings_under(terms: SignalTerms, settings: TradeSettings) -> TradeSettings
         require_stop=False,
         default_stop_percent=None,
     )
-
-
-def fitted(terms: SignalTerms, plan: Plan) -> Plan:
-    """The plan with its targets closing only the part that the terms give them."""
-    part = sum(terms.target_shares, Decimal(0))
-    if not plan.targets or part >= ONE or part <= 0:
-        return plan
-    return replace(plan, targets=tuple(replace(each, share=each.share * part) for each in plan.targets))
