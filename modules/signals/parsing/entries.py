@@ -15,7 +15,7 @@ from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.tokens import N, Token
 
 _SPREAD = Decimal(10)
-_LARGEST_LEVERAGE = 1001
+_LARGEST_LEVERAGE = 1_000_000
 _FEW = 20
 _SPAN_JOINT = re.compile(
     r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"

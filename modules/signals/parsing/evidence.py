@@ -54,7 +54,7 @@ def weigh(
     side: tuple[Side | None, str],
 ) -> Evidence:
     """The kind of the message."""
-    refused = _other_business(reading, symbols)
+    refused = _unreadable(reading) or _other_business(reading, symbols)
     if refused is not None:
         return refused
     named = symbol is not None and symbol.weight >= _COIN
@@ -67,6 +67,9 @@ def weigh(
     others = {f.symbol for f in symbols if f.weight >= _SURE_SYMBOL}
     if len(others) > 1 and not draft.labelled:
         return Evidence(Kind.NONE, 0.7, "speaks of several symbols and labels no price")
+    coins = {f.symbol for f in symbols if f.weight >= _COIN}
+    if len(coins) > 1 and len({part for part, _, _ in reading.sides}) > 1 and reading.labels[p.STOP] > 1:
+        return Evidence(Kind.NONE, 0.8, "holds several signals; each is read when it is posted by itself")
     entry = _entry(reading, draft, symbol, updates, side)
     if entry is not None:
         return entry
@@ -74,6 +77,10 @@ def weigh(
     if whole and _is_recalled(reading, draft) and all(each.strength < 3 for each in updates):
         return Evidence(Kind.NONE, 0.75, "a full set of prices told as an example or a memory")
     return _update(reading, updates, symbol)
+
+
+def _unreadable(reading: Reading) -> Evidence | None:
+    return Evidence(Kind.NONE, 0.9, "a price is named that is no number") if reading.unreadable else None
 
 
 def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:

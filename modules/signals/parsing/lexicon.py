@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from modules.signals.parsing import parts as p
-from modules.signals.parsing import words_en_ru, words_other
+from modules.signals.parsing import words_en_ru, words_more, words_other
 from modules.signals.parsing.normalise import fold
 from modules.signals.parsing.tokens import UNIT, T, Token, tokenise
 
@@ -38,6 +38,7 @@ def _insert(trie: Trie, phrase: str, part: str) -> None:
 def _tables() -> Iterable[Mapping[str, str]]:
     yield from words_en_ru.TABLES.values()
     yield from words_other.TABLES.values()
+    yield from words_more.TABLES.values()
 
 
 def _settle(trie: Trie) -> None:

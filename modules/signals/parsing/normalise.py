@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from modules.signals.parsing.tables import by_columns
 
+_COLUMNS = re.compile(r"\||\S(?:\t| {2,})\S")
+"""Bars, tabs or wide gaps inside a line: there may be a table."""
+
 LONGEST = 8_192
 """Characters of a message that are read. A Telegram post has at most 4,096."""
 
@@ -209,7 +212,7 @@ def normalise(text: str) -> Normalised:
         folded = folded.replace(_GONE, " ")
     if not folded.isascii() and _SUB_ZERO.search(folded):
         folded, origins = _spell_zeros(folded, origins)
-    if "|" in folded and "\n" in folded and (table := by_columns(folded)) is not None:
+    if _COLUMNS.search(folded) and (table := by_columns(folded)) is not None:
         folded, places = table
         origins = [origins[place] for place in places] if origins is not None else places
     return Normalised(folded, original, origins)

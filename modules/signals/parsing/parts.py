@@ -10,7 +10,7 @@ PROFIT, LOSS, FILLER, TERM = "profit", "loss", "filler", "term"
 HIT, CLOSE, CANCEL, PART, BREAKEVEN, MOVE, TRAIL = "hit", "close", "cancel", "part", "breakeven", "move", "trail"
 ALL, NOT, FILLED, OPPOSITE, STOPPED, ALL_HIT = "all", "not", "filled", "opposite", "stopped", "all_hit"
 MODAL, TALK, ADVERT, FILL_REPORT, PAST, EARLIER = "modal", "talk", "advert", "fill_report", "past", "earlier"
-PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT = (
+PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT, FRAMED = (
     "promo",
     "binary",
     "condition",
@@ -18,5 +18,6 @@ PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT = (
     "signal",
     "type",
     "exit",
+    "framed",
 )
 MAYBE_ENTRY, MAYBE_TARGET, MAYBE_STOP = "maybe_entry", "maybe_target", "maybe_stop"

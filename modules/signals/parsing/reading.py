@@ -49,6 +49,9 @@ _AWAITED = frozenset(
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET, "📤": p.TARGET, "📥": p.ENTRY}
 _TAKES = frozenset({"take", "takes"})
 _SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
+_NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
+_ENDS_OR_SIGNS = (T.LINE, T.SIGN)
+_SHORTEST_RATIO = Decimal(4)
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
 AT = "at"
 _ENTERED = frozenset({p.LONG, p.SHORT, p.PRICE, AT})
@@ -116,6 +119,7 @@ class Reading:
     gains: int = 0
     conditional: bool = False
     recalled: bool = False
+    unreadable: bool = False
 
 
 def _names_symbol(token: Token) -> bool:
@@ -234,6 +238,9 @@ class Reader:
     def _word(self, at: int, token: Token) -> None:
         if token.parts:
             self.found.parts.update(token.parts)
+            self.found.recalled = self.found.recalled or (p.FRAMED in token.parts and not self.found.figures)
+        if self._is_no_number(token):
+            self.found.unreadable = True
         if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
         if self.closed or token.label == UNIT:
@@ -241,13 +248,18 @@ class Reader:
         if not self.spoken and not _names_symbol(token):
             self.spoken = True
             self.found.conditional = token.low in _IF
-            self.found.recalled = token.low in _AWAITED or p.PAST in token.parts or self._denies(at, token)
+            opened = token.low in _AWAITED or p.PAST in token.parts or self._denies(at, token)
+            self.found.recalled = self.found.recalled or opened
         if token.label is None or token.label == "word":
             if not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
                 self._unknown()
             return
         self._labelled(at, token, self._maybe(at, token) if token.label in _MAYBE else token.label)
         self.line_open = False
+
+    def _is_no_number(self, token: Token) -> bool:
+        """Whether the word stands where a price belongs and says that there is none ("Entry: NaN")."""
+        return token.low in _NO_NUMBER and self.part in LABELS and not self.got and self.label_line == self.line
 
     def _denies(self, at: int, token: Token) -> bool:
         """Whether the text opens with "no" or "not" and a word ("No. 12" opens a call)."""
@@ -305,7 +317,7 @@ class Reader:
         }
         return _MAYBE[label] if meant[label](at, token) else p.FILLER
 
-    def _marked(self, at: int, _token: Token, signs: str = ":=-") -> bool:
+    def _marked(self, at: int, _token: Token, signs: str = ":=-→➝➜➡>") -> bool:
         direct = self.tokens[at + 1]
         return direct.type is T.SIGN and direct.text in signs
 
@@ -331,7 +343,8 @@ class Reader:
         if token.low == "t":
             return self._heads(at, token)
         if token.low in _SEEKING:
-            return self.found.labels[p.ENTRY] > 0 and is_price(direct)
+            entered = self.found.labels[p.ENTRY] > 0 or any(f.part in _SIDES for f in self.found.figures)
+            return entered and is_price(direct)
         return self._marked(at, token) or (token.low in _TAKES and self.line_open)
 
     def _label(self, at: int, label: str) -> None:
@@ -446,6 +459,8 @@ class Reader:
         self.line_open = False
 
     def _other_number(self, token: Token) -> None:
+        if token.value is None and self.part in LABELS and not self.got and self.label_line == self.line:
+            self.found.unreadable = True
         if token.measure is N.MULTIPLE:
             self.found.multiples.append(token)
             self._leave_leverage()
@@ -490,8 +505,24 @@ class Reader:
             return False
         following = self._next_number(at + 1)
         if following is None:
-            return labelled or closes
+            return closes or (labelled and self._stands_alone(at, value))
         return (beside and token.glued) or sign in ")].:" or self._counts(value, following, labelled=labelled)
+
+    def _stands_alone(self, at: int, value: Decimal) -> bool:
+        """Whether a small number behind a label, with no price behind it, only counts ("TP1 hit", "target 2 done").
+
+        An entry or a stop has its price there ("entry 5 sl 4.8"), and so has a target beside prices of its size; a word that
+        tells what became of it makes a number count.
+        """
+        after = self.tokens[at + 1]
+        if self.tokens[at].glued or not after.parts.isdisjoint((p.HIT, p.FILLED, p.CLOSE, p.PROFIT, p.NOT)):
+            return True
+        if after.type is T.SIGN and after.text in "✅+(":
+            return True
+        if self.part in (p.ENTRY, p.STOP) or self.part in _SIDES:
+            return after.type not in _ENDS_OR_SIGNS and after.label not in (*LABELS, p.LEVERAGE, p.MAYBE_STOP, p.MARKET)
+        beside = [figure.value for figure in self.found.figures if figure.part in (p.ENTRY, p.STOP, *_SIDES)]
+        return not any(max(value / each, each / value) <= _SHORTEST_RATIO for each in beside)
 
     def _counts(self, value: Decimal, following: Token, *, labelled: bool) -> bool:
         """Undecided by signs: it counts if it is the number expected next and the price that follows is of another size."""

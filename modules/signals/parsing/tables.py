@@ -1,4 +1,7 @@
-"""A heading row of labels over a row of values is read column by column: "Entry | SL" over "1.08 | 1.07" becomes lines."""
+"""A heading row of labels over a row of values is read column by column: "Entry | SL" over "1.08 | 1.07" becomes lines.
+
+Columns are parted by bars, tabs or at least two spaces.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from itertools import pairwise
 
 _ROW = re.compile(r"[^\n|]*(?:\|[^\n|]*){3,20}")
 _CELL = re.compile(r"[^|\s](?:[^|\n]*[^|\s])?")
+_SPACED_ROW = re.compile(r"[ \t]*\S+(?: \S+)*(?:(?:\t+| {2,})\S+(?: \S+)*){3,20}[ \t]*")
+_SPACED_CELL = re.compile(r"\S+(?: \S+)*")
 _RULE = re.compile(r"[\s|:=-]*")
 _NUMBER = re.compile(r"[$€]?\d[\d.,]*")
 _FEWEST_PRICES = 2
@@ -25,9 +30,10 @@ def by_columns(text: str) -> tuple[str, list[int]] | None:
 
 
 def _cells(text: str, start: int, end: int) -> list[Cell]:
-    if _ROW.fullmatch(text, start, end) is None:
-        return []
-    return [match.span() for match in _CELL.finditer(text, start, end)]
+    for row, cell in ((_ROW, _CELL), (_SPACED_ROW, _SPACED_CELL)):
+        if row.fullmatch(text, start, end) is not None:
+            return [match.span() for match in cell.finditer(text, start, end)]
+    return []
 
 
 def _is_heading(text: str, heads: list[Cell], values: list[Cell]) -> bool:

@@ -276,6 +276,9 @@ class UpdateReader:
         ahead = [token for token in behind if token.type is T.NUMBER]
         if any(token.measure is N.PRICE and _ordinal(token) is None for token in ahead):
             return False
+        gained = any(token.measure is N.PERCENT for token in ahead) and any(t.text == "+" for t in behind)
+        if gained and self._level(at) is not None:
+            return True
         if any(token.measure is N.DISTANCE for token in ahead):
             return self._level(at) is not None or any(t.type is T.SIGN and t.text in "+✅" for t in behind)
         priced = any(token.measure is N.PRICE for token in ahead[1:])
@@ -293,12 +296,22 @@ class UpdateReader:
         behind = self._levels_behind(at)
         if behind:
             return max(behind)
+        if (share := self._counted_before(at)) is not None:
+            return share
         for token in reversed(self.tokens[max(at - 3, 0) : at]):
             if token.type is T.LINE:
                 break
             if ordinal := _ordinal(token):
                 return ordinal
         return None
+
+    def _counted_before(self, at: int) -> int | None:
+        """3 in "3/5 targets" and in "3 of 5 targets"."""
+        if at < 3:
+            return None
+        first, joint, last = self.tokens[at - 3 : at]
+        done, total = _ordinal(first), _ordinal(last)
+        return done if joint.text.lower() in ("/", "of", "out of", "из") and done and total and done <= total else None
 
     def _levels_behind(self, at: int) -> list[int]:
         levels: list[int] = []

@@ -20,8 +20,8 @@ LARGEST_RATIO = Decimal(10)
 FARTHEST_ENTRY = Decimal("0.5")
 """How far an entry may lie from the market, as a share of the market price."""
 
-LARGEST_LEVERAGE = Decimal(1000)
-"""More than any venue offers: a number misread or a joke."""
+LARGEST_LEVERAGE = Decimal(500)
+"""No venue offers more: a number misread or a joke. What an account allows is the risk rules' to cut."""
 
 _SWAPS_BORNE = 1
 """How many neighbouring targets may be out of order: one typing slip is common and harmless, more is another meaning."""
@@ -45,7 +45,7 @@ def validate(
     """The first thing that speaks against trading the entry, None where nothing does.
 
     `market_price` is the last price of the symbol, `max_leverage` a hard ceiling above which the leverage is taken for a
-    misreading (default 1000), `listed` says whether a symbol can be traded.
+    misreading (default 500), `listed` says whether a symbol can be traded.
     """
     return (
         _symbol(parse, listed)
