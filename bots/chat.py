@@ -45,6 +45,10 @@ class Person:
     name: str = ""
     disabled: bool = False
 
+    def may(self, verb: Verb) -> bool:
+        """Whether the person may do that; a guest may nothing."""
+        return self.role is not None and may(self.principal, verb)
+
     @property
     def principal(self) -> Principal:
         """As whom permissions and the audit log know the person. Raises NotAllowed for a guest."""

@@ -13,10 +13,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from bots.chat import Answer, ChatTable, Person, Rooms
-from modules.accounts.permissions import Verb, may
+from bots.chat import Answer, ChatTable, Rooms
+from bots.introduction import signed_in_person
+from modules.accounts.permissions import Verb
 from modules.domain.errors import InvalidInput
-from modules.domain.people import Role
 from modules.domain.signals import SourceMessage
 from modules.notices.questions import answer, claim, interrupted, queued
 from modules.runtime.logs import log
@@ -69,11 +69,11 @@ class DashboardChat:
 
     async def _found(self, question: Mapping[str, Any]) -> tuple[Answer, str | None]:
         """The answer, and the signal that the text became where it was one."""
-        person = Person(question["user_id"], question["chat"], Role(question["role"]))
+        person = signed_in_person(self._rooms.store, question["user_id"], question["chat"])
         text = str(question["text"]).strip()
         if text.startswith("/"):
             return await self._table.handle(person, text, self._rooms), None
-        if not may(person.principal, Verb.POST_SIGNALS):
+        if not person.may(Verb.POST_SIGNALS):
             return Answer("Commands start with a slash: try /help."), None
         return self._taken(question, text)
 

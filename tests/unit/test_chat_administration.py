@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bots.chat import Person
-from bots.introduction import telegram_person
+from bots.introduction import signed_in_person, telegram_person
 from modules.domain.errors import NotAllowed
 from modules.domain.people import Role
 from tests.unit.test_chat_commands import ADA, BOSS, NOBODY, Talk, yes
@@ -140,3 +140,16 @@ def test_a_guest_is_nobody_to_the_audit_log() -> None:
     with pytest.raises(NotAllowed):
         _ = NOBODY.principal
     assert (ADA.principal.via, OWNER.principal.via) == ("telegram", "chat")
+
+
+@pytest.mark.parametrize(
+    ("fields", "who"),
+    [({"role": "admin"}, Role.ADMIN), ({"role": "read_only"}, Role.READ_ONLY), ({"enabled": False}, None)],
+)
+def test_who_wrote_over_http_is_who_they_are_when_it_is_answered(
+    talk: Talk, fields: dict[str, Any], who: Role | None
+) -> None:
+    talk.store["users"].update(fields, key="u-ann")
+    found = signed_in_person(talk.store, "u-ann", "local:u-ann")
+    assert (found.role, found.disabled) == (who, who is None)
+    assert signed_in_person(talk.store, "u-gone", "local:u-gone").disabled
