@@ -87,12 +87,20 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("hooks", indexes=(Index(("user_id",)), Index(("enabled",)))),
     CollectionSpec(
         "hook_deliveries",
-        indexes=(Index(("status", "due_at")), Index(("hook_id", "created_at")), Index(("hook_id", "status"))),
+        indexes=(
+            Index(("user_id",)),
+            Index(("status", "due_at")),
+            Index(("hook_id", "created_at")),
+            Index(("hook_id", "status")),
+        ),
     ),
     CollectionSpec("inbound_hooks", indexes=(Index(("user_id",)),)),
-    CollectionSpec("notification_settings"),
+    CollectionSpec("notification_settings", indexes=(Index(("user_id",)),)),
     CollectionSpec("push_devices", indexes=(Index(("user_id",)),)),
-    CollectionSpec("push_deliveries", indexes=(Index(("status", "due_at")), Index(("device_id", "status")))),
+    CollectionSpec(
+        "push_deliveries",
+        indexes=(Index(("user_id",)), Index(("status", "due_at")), Index(("device_id", "status"))),
+    ),
     CollectionSpec("local_messages", indexes=(Index(("chat", "number"), unique=True),)),
     CollectionSpec("chat_questions", indexes=(Index(("status", "asked_at")),)),
     CollectionSpec("confirmations"),

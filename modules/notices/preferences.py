@@ -141,6 +141,7 @@ def keep(tx: Transaction, user_id: str, channels: Mapping[str, list[str]], quiet
     _quiet(quiet)
     document = {
         "id": user_id,
+        "user_id": user_id,
         "channels": {kind: sorted(set(names)) for kind, names in channels.items()},
         "quiet": dict(quiet) if quiet else None,
     }
