@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from modules.accounts.commands import register_users
 from modules.accounts.operator_commands import note, register, terminal, terminal_origin
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -490,6 +491,7 @@ def _errors() -> Iterator[None]:
 
 
 register(app, _core)
+register_users(app, _core)
 
 if __name__ == "__main__":
     app()

@@ -67,7 +67,9 @@ class ApiKeys:
                 raise Conflict(f"Nobody has more than {MOST_KEYS} keys. Revoke one first.", code="too_many_keys")
             tx["api_keys"].insert(row)
             after = {"name": row["name"], "scopes": row["scopes"], "prefix": row["prefix"]}
-            audit.record(tx, who, "key.created", f"key:{row['id']}", now=now, origin=caller.address, after=after)
+            audit.record(
+                tx, who, "api_key.created", f"api_key:{row['id']}", now=now, origin=caller.address, after=after
+            )
             user = tx["users"].get(key=who.user_id)
             if user is not None and user.get("email"):
                 fields = {"name": wanted.name, "at": shown(now), "address": caller.address or "an unknown address"}
@@ -89,7 +91,7 @@ class ApiKeys:
             if row is None or row["user_id"] != who.user_id or row["revoked_at"] is not None:
                 raise NotFound("There is no such key.")
             tx["api_keys"].update({"revoked_at": ms_from_utc(now)}, key=key_id)
-            audit.record(tx, who, "key.revoked", f"key:{key_id}", now=now, origin=caller.address)
+            audit.record(tx, who, "api_key.revoked", f"api_key:{key_id}", now=now, origin=caller.address)
 
     def principal_of(self, key: str, now: datetime) -> Principal | None:
         """Whom a key stands for; None when it is unknown, revoked, too old, or its owner may not come in."""

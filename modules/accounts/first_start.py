@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from database import Store
-from modules.accounts.passwords import Passwords
+from modules.accounts.passwords import Passwords, made_up
 from modules.domain.market import ms_from_utc
 from modules.domain.people import Account
 from modules.records import to_document
@@ -57,7 +57,7 @@ def first_password(store: Store, settings: Settings) -> str | None:
     if user is None or user.get("password_hash"):
         return None
     given = settings.admin_password.get_secret_value()
-    password = given or "-".join(secrets.token_hex(3) for _ in range(4))
+    password = given or made_up()
     kept = Passwords().kept(password)
     is_set = store["users"].compare_and_set(OPERATOR, {"password_hash": None}, {"password_hash": kept})
     return password if is_set and not given else None

@@ -6,6 +6,7 @@ time an answer takes whether an address is known. Few are looked at at once: a f
 
 from __future__ import annotations
 
+import secrets
 import threading
 import unicodedata
 from functools import cache
@@ -81,6 +82,11 @@ _SLOTS = _Slots(_AT_ONCE)
 def _nobodys(time_cost: int, memory_kib: int, lanes: int) -> str:
     """A hash that is compared with where there is none; made before anybody asks."""
     return PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=lanes).hash("nobody has this")
+
+
+def made_up() -> str:
+    """A password that nobody guesses and somebody can type."""
+    return "-".join(secrets.token_hex(3) for _ in range(4))
 
 
 def check_new(password: str, *, email: str = "") -> None:

@@ -114,7 +114,7 @@ class Registration:
             who = principal(user, "mail")
             before, after = {"email": old}, {"email": email}
             subject, origin = f"user:{user['id']}", caller.address
-            audit.record(tx, who, "user.email", subject, now=now, origin=origin, before=before, after=after)
+            audit.record(tx, who, "email.changed", subject, now=now, origin=origin, before=before, after=after)
             if old:
                 post(tx, old, Letter.EMAIL_CHANGED, now, fields={"at": shown(now)}, user_id=user["id"])
         return email

@@ -252,7 +252,7 @@ class TestLeaving:
         assert [row["id"] for row in body["accounts"]] == [f"paper-{user_id}"]
         assert [row["id"] for row in body["positions"]] == ["p1"]
         assert [row["label"] for row in body["exchange_keys"]] == ["mine"]
-        assert {row["action"] for row in body["audit_log"]} >= {"session.opened", "key.created", "two_factor.on"}
+        assert {row["action"] for row in body["audit_log"]} >= {"session.opened", "api_key.created", "two_factor.on"}
         assert len(body["sessions"]) == 1
         hashes = [str(value) for row in house.store["api_keys"].all() for value in [row["secret_hash"]]]
         stored = house.store["users"].get(key=user_id) or {}

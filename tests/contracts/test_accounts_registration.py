@@ -246,7 +246,7 @@ def test_a_new_address_counts_once_it_is_proven(house: House) -> None:
     house.signed_in(new)
     assert house.log_in()[0] == 401
     assert house.letters(ANN)[-1] == "email_changed"
-    (row,) = house.audited("user.email")
+    (row,) = house.audited("email.changed")
     assert (row["before"], row["after"]) == ({"email": ANN}, {"email": new})
 
 
