@@ -12,7 +12,7 @@ from flask_openapi3 import Info, OpenAPI
 
 from api import gate, problems
 from api.patience import Patience
-from api.platform import headers, idempotency, strict_json
+from api.platform import description, headers, idempotency, strict_json
 from api.platform.rate_limits import Limits, Rates
 from api.rooms import Rooms, answer
 from api.routes import (
@@ -77,7 +77,6 @@ def create_app(rooms: Rooms) -> OpenAPI:
     app = OpenAPI(
         __name__,
         info=Info(title="VerzekAutoTrader", version=VERSION),
-        security_schemes={"token": {"type": "http", "scheme": "bearer"}},
         doc_prefix="/api",
         doc_url="/openapi.json",
         validation_error_status=422,
@@ -101,6 +100,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
     gate.install(app, lambda asked: access.principal_of(asked.headers), _limits(rooms), rooms.clock)
     strict_json.install(app)
     idempotency.install(app, rooms.store, rooms.clock)
+    description.install(app)
     return app
 
 

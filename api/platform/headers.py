@@ -17,10 +17,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-#: The page over the API's description writes its own script into the page; nothing of users is shown there.
-_DOCS_POLICY = _PAGE_POLICY.replace(
-    "-src 'self'; style-src 'self'", "-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
-)
+#: The page over the API's description sets its own styles; nothing of users is shown there.
+_DOCS_POLICY = _PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

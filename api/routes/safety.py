@@ -95,6 +95,8 @@ def _going_on(blueprint: APIBlueprint, rooms: Rooms) -> None:
         state = _set(rooms, body.scope, step)
         if state.scope is Scope.USER:
             _reset_breaker(rooms, own_accounts(rooms), step)
+        elif body.scope is None and state_of(rooms.store, Scope.USER, by).stage is not Stage.ACTIVE:
+            _set(rooms, "own", step)  # whoever says no more than "resume" means whatever stops them
         return answer({**_row(state), **_status(rooms)})
 
     @blueprint.post("/circuit-breaker", summary="Let one's accounts that the circuit breaker paused trade again")

@@ -33,7 +33,8 @@ def house(tmp_path: Path) -> Iterator[House]:
 def opened(house: House, who: str = "ann", **fields: Any) -> dict[str, Any]:
     status, body = house.call(who, "POST", "/api/positions", json={**OPEN, **fields})
     assert (status, body["status"]) == (202, "done"), body
-    return house.call(who, "GET", f"/api/positions/{body['position_id']}")[1]["position"]
+    found: dict[str, Any] = house.call(who, "GET", f"/api/positions/{body['position_id']}")[1]["position"]
+    return found
 
 
 def actions(house: House) -> list[tuple[str, str]]:
