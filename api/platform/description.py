@@ -105,7 +105,8 @@ def install(app: OpenAPI) -> None:
         app.view_functions[page] = needs(None)(
             lambda: redirect("/api/docs")
         )  # one page, and one that the policy allows
-    app.view_functions["swagger.static"] = needs(None)(app.view_functions["swagger.static"])
+    files = app.view_functions["swagger.static"]
+    app.view_functions["swagger.static"] = needs(None)(lambda filename: files(filename=filename))
 
     @app.get("/api/docs", summary="This description as a page", doc_ui=False)
     @needs(None)
