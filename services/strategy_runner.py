@@ -12,6 +12,7 @@ from pathlib import Path
 from database import Store
 from modules.candles import CandleStore
 from modules.domain.errors import Trouble
+from modules.domain.ports import Instruments
 from modules.runtime.logs import log
 from modules.strategies.language import Strategy
 from modules.strategy_book.markets import MarketNow, market_of
@@ -21,9 +22,9 @@ from modules.strategy_book.running import StrategyRuns
 class StrategyRunner:
     """The strategies over the candles kept in `folder`. Deciding runs in a thread, so that the heartbeat goes on."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, instruments: Instruments) -> None:
         self._candles = CandleStore(folder)
-        self.runs = StrategyRuns(store, self._market)
+        self.runs = StrategyRuns(store, self._market, instruments)
         self._log = log("strategies")
 
     def _market(self, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:

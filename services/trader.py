@@ -1,5 +1,5 @@
-"""The trader: what looks at markets by itself. It scores every signal as of the moment it came and keeps what others say of
-markets; it sends no order."""
+"""The trader: what looks at markets by itself. It scores every signal as of the moment it came, keeps what others say of
+markets, and lets users' strategies decide; it sends no order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from modules.analysis_views.signal_scores import SignalScorer
 from modules.runtime.process import run
 from modules.wiring import Core, serve
 from services.opinion_keeper import OpinionKeeper
+from services.strategy_runner import StrategyRunner
 
 _BEHIND = 10
 
@@ -25,16 +26,19 @@ class Trader:
         self.wake = asyncio.Event()
         # Prices that no market made have no news.
         self._opinions = OpinionKeeper(core.store) if core.settings.prices in ("auto", "live") else None
-        self._scorer = SignalScorer(core.store, AnalysisViews(core.settings.data_dir / "candles", core.store))
+        candles = core.settings.data_dir / "candles"
+        self._scorer = SignalScorer(core.store, AnalysisViews(candles, core.store))
+        self._strategies = StrategyRunner(core.store, candles, core.instruments)
 
     async def start(self) -> None:
         """Nothing to take up: what was not scored is still due."""
 
     async def turn(self, now: datetime) -> bool:
-        """Notes new signals and scores one that is due."""
+        """Notes new signals, decides one bar of a strategy and scores one signal that is due."""
         if self._opinions is not None:
             self._opinions.turn(now)
-        more = self._scorer.sync(now) > 0
+        more = await self._strategies.turn(now)
+        more = self._scorer.sync(now) > 0 or more
         due = self._scorer.due()
         if due:
             await asyncio.to_thread(self._scorer.score, due[0])

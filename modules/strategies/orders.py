@@ -11,6 +11,7 @@ from decimal import Decimal
 from math import isfinite
 
 from modules.analysis.candles import Candles
+from modules.domain.instruments import Instrument
 from modules.domain.market import TIMEFRAMES_MS
 from modules.domain.money import ZERO, from_float
 from modules.domain.plans import DcaLevel, ExitRules, Sizing, Trailing, TrailKind
@@ -59,8 +60,13 @@ def untradable(strategy: Strategy) -> dict[str, str]:
     return {}
 
 
-def entry_call(strategy: Strategy, decisions: Decisions, candles: Candles, row: int) -> EntryCall | None:
-    """What the decision at `row` asks for; None for no entry, or one whose levels can't be told (no ATR yet)."""
+def entry_call(
+    strategy: Strategy, decisions: Decisions, candles: Candles, row: int, instrument: Instrument | None = None
+) -> EntryCall | None:
+    """What the decision at `row` asks for; None for no entry, or one whose levels can't be told (no ATR yet).
+
+    With an instrument the stop lies on its tick before multiples of the risk are measured by it.
+    """
     direction = int(decisions.entry[row])
     if direction == 0:
         return None
@@ -69,6 +75,8 @@ def entry_call(strategy: Strategy, decisions: Decisions, candles: Candles, row: 
     stop = _stop(rules, decisions, row, price, atr, direction)
     if stop is not None and not 0.0 < stop < float("inf"):
         return None
+    if stop is not None and instrument is not None:
+        stop = float(instrument.round_price(from_float(stop)))
     levels = _levels(rules, decisions, row, price, stop, atr, direction)
     if any(not isfinite(level) or (level - price) * direction <= 0.0 for level, _ in levels):
         return None

@@ -22,6 +22,7 @@ from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.events import Event, EventKind
 from modules.domain.market import TIMEFRAMES_MS, ms_from_utc, utc_from_ms
 from modules.domain.plans import PlanStatus
+from modules.domain.ports import Instruments
 from modules.domain.sides import Side
 from modules.domain.signals import Signal, signal_id
 from modules.journal import append
@@ -73,9 +74,13 @@ class _Watched:
 
 
 class StrategyRuns:
-    """All strategies that are on. `load` gives the candles known at a moment; it raises NotFound where there are none."""
+    """All strategies that are on. `load` gives the candles known at a moment; it raises NotFound where there are none.
 
-    def __init__(self, store: Store, load: Load) -> None:
+    `instruments` says on which ticks levels lie.
+    """
+
+    def __init__(self, store: Store, load: Load, instruments: Instruments) -> None:
+        self._instruments = instruments
         self._store = store
         self._book = StrategyBook(store)
         self._load = load
@@ -163,7 +168,8 @@ class StrategyRuns:
         if not len(fresh):
             return False
         trouble = _trouble(market, now)
-        call = None if trouble else entry_call(strategy, decisions, candles, len(candles) - 1)
+        listed = self._instruments.find(watched.run.symbol)
+        call = None if trouble else entry_call(strategy, decisions, candles, len(candles) - 1, listed)
         with self._store.transaction(durable=True) as tx:
             if not self._still_meant(tx, watched.kept):
                 return False

@@ -6,7 +6,7 @@ monitors; each bar reaches it as one conflated quote. Without costs, every fill 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +18,8 @@ import pytest
 from modules.analysis.candles import Candles
 from modules.backtesting import engine, words
 from modules.backtesting.assumptions import Assumptions
-from modules.domain.errors import NotFound
-from modules.domain.market import utc_from_ms
+from modules.domain.errors import InvalidInput, NotFound
+from modules.domain.market import Quote, utc_from_ms
 from modules.domain.people import Principal, Role
 from modules.rehearsal.material import quotes_of
 from modules.strategies.builtin import builtin_document
@@ -28,7 +28,8 @@ from modules.strategies.documents import read_strategy
 from modules.strategies.language import Strategy
 from modules.strategy_book.book import KeptStrategy, StrategyBook, Who
 from modules.strategy_book.markets import MarketNow
-from modules.strategy_book.running import StrategyRuns
+from modules.strategy_book.running import StrategyRuns, source_of
+from tests.fakes.board import Listed
 from tests.flows.world import World
 
 HOUR = 3_600_000
@@ -40,7 +41,7 @@ NO_COSTS = Assumptions(
 QUOTE = {"mode": "quote", "value": 1000}
 
 
-def walk(seed: int, bars: int = 260) -> Candles:
+def walk(seed: int, bars: int = 180) -> Candles:
     """Hours on a grid of cents that open where the one before closed, with a few jumps within bars."""
     draw = np.random.default_rng(seed)
     steps = draw.normal(0, 0.004, bars) + np.where(draw.random(bars) < 0.05, draw.normal(0, 0.02, bars), 0)
@@ -71,12 +72,11 @@ def simple(**fields: Any) -> dict[str, Any]:
 STRATEGIES: dict[str, dict[str, Any]] = {
     "exit by signal": simple(),
     "stop and take profit": simple(stop_loss_pct=1.2, take_profit_pct=1.5),
-    "ladder with the rest running": simple(
-        stop_loss_atr=2, targets=[{"pct": 0.8, "share": 0.3}, {"r": 1.5, "share": 0.3}]
-    ),
+    "ladder": simple(stop_loss_atr=2, targets=[{"atr": 0.8, "share": 0.3}, {"r": 1.5, "share": 0.7}]),
     "ladder, then to the entry": simple(
         stop_loss_pct=1, targets=[{"pct": 0.7, "share": 0.5}], take_profit_pct=2, break_even_after=1
     ),
+    "trailing": simple(stop_loss_pct=2, trailing={"pct": 1, "activate_pct": 0.5}),
     "time": simple(exit={"type": "rsi", "operator": ">", "value": 99}, time_exit_bars=5, stop_loss_pct=2),
     "stop below the last swing": simple(stop_loss_at={"type": "donchian", "output": "lower", "period": 10}),
     "selling": simple(
@@ -91,7 +91,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Fill:
     """One execution: the open time of its bar, what was done, and at what price."""
 
@@ -120,7 +120,7 @@ class Rig:
 
     def restart(self) -> None:
         """The runner's process anew."""
-        self.runs = StrategyRuns(self.world.store, self._load)
+        self.runs = StrategyRuns(self.world.store, self._load, Listed())
 
     def _load(self, _strategy: Strategy, _symbol: str, at_ms: int) -> MarketNow:
         known = self.candles[: self.known].closed_by(at_ms)
@@ -129,10 +129,13 @@ class Rig:
         return MarketNow("test", known, {})
 
     def feed(self, first: int, last: int, between: Callable[[int], None] = lambda _row: None) -> None:
-        """Each bar as a quote at its close, then whatever is due."""
+        """Each bar as its first trade and then one quote of its whole range at the close; then whatever is due."""
         part = self.candles[first:last]
         end = utc_from_ms(part.closed_at(len(part) - 1))
         for row, quote in enumerate(quotes_of(part, utc_from_ms(0), end), start=first):
+            opened = int(part.timestamp[row - first]) + 1
+            self.world.clock.set(utc_from_ms(opened))
+            self.world.stage.quote(Quote.at_price(quote.exchange, quote.symbol, opened, quote.open))
             self.world.clock.set(utc_from_ms(quote.time_ms))
             self.world.stage.quote(quote)
             self.known = row + 1
@@ -184,14 +187,169 @@ def backtested(strategy: Strategy, candles: Candles) -> list[Fill]:
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.fixture
+def rigged(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    """Makes rigs and closes them."""
+    made: list[Rig] = []
+
+    def make(document: dict[str, Any], candles: Candles) -> Rig:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(Rig(folder, document, candles))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.world.close()
+
+
+Make = Callable[[dict[str, Any], Candles], Rig]
+
+
 @pytest.mark.parametrize("document", STRATEGIES.values(), ids=STRATEGIES.keys())
-def test_paper_and_backtest_fill_alike(tmp_path: Path, document: dict[str, Any], seed: int) -> None:
-    candles = walk(seed)
-    rig = Rig(tmp_path, document, candles)
+def test_paper_and_backtest_fill_alike(rigged: Make, document: dict[str, Any]) -> None:
+    candles = walk(1)
+    rig = rigged(document, candles)
     rig.feed(0, len(candles))
-    expected = backtested(read_strategy(document), candles)
     last = int(candles.timestamp[-1])
-    assert [each for each in rig.fills() if each.bar_ms <= last] == expected
-    assert len(expected) > 6
-    rig.world.close()
+    expected = sorted(backtested(read_strategy(document), candles))
+    assert sorted(each for each in rig.fills() if each.bar_ms <= last) == expected
+    assert len(expected) > 3
+
+
+def first_entry(candles: Candles, document: dict[str, Any]) -> int:
+    """The bar on which the strategy first wants to enter."""
+    return int(np.flatnonzero(decide(read_strategy(document), candles).entry)[0])
+
+
+def test_a_signal_is_private_and_carries_the_strategys_own_terms(rigged: Make) -> None:
+    document = simple(stop_loss_pct=1.2, take_profit_pct=1.5, position_size=700, time_exit_bars=9)
+    candles = walk(1)
+    rig = rigged(document, candles)
+    rig.world.account("other")
+    rig.feed(0, first_entry(candles, document) + 1)
+    (signal,) = rig.world.store["signals"].all()
+    assert (signal["source"], signal["owner"]) == (source_of(rig.kept.id), "user-a1")
+    (plan,) = rig.world.store["plans"].all()
+    assert plan["account_id"] == "a1"
+    assert plan["exits"]["time_exit_seconds"] == 9 * 3600
+    position = rig.world.position()
+    assert abs(position.quantity * position.average_price - 700) < position.average_price / 1000 * 2
+    assert rig.note()["note"] == "Buying: the entry's conditions hold."
+
+
+def test_a_bar_is_decided_once_however_often_and_by_whomever(rigged: Make) -> None:
+    document = simple(stop_loss_pct=5)
+    candles = walk(1)
+    rig = rigged(document, candles)
+    rig.feed(0, first_entry(candles, document) + 1)
+    before = rig.world.store.journal.last_seq()
+    rig.world.clock.advance(3)
+    assert rig.decide() == []
+    rig.restart()
+    assert rig.decide() == []
+    rig.world.store["strategy_runs"].truncate()  # even with the note of the bar lost, its signal is the same one
+    rig.restart()
+    rig.world.clock.advance(3)
+    rig.decide()
+    assert rig.world.store.journal.last_seq() == before
+    assert len(rig.world.positions()) == 1
+
+
+def test_a_missing_candle_is_waited_for_and_then_told(rigged: Make) -> None:
+    document = simple()
+    candles = walk(1)
+    rig = rigged(document, candles)
+    row = first_entry(candles, document)
+    rig.feed(0, row)
+    rig.world.clock.set(utc_from_ms(candles.closed_at(row)))
+    assert len(rig.decide()) == 1
+    assert rig.note()["state"] == "running"  # not yet given up
+    rig.world.clock.advance(61)
+    assert len(rig.decide()) == 1
+    assert rig.note()["state"] == "no_candles"
+    assert "the newest candle closed at" in rig.note()["note"]
+    rig.known = row + 1
+    rig.world.clock.advance(30)
+    assert rig.decide() == []
+    assert rig.world.store["signals"].all() == []
+
+
+def test_a_bar_known_too_late_opens_nothing_but_still_closes(rigged: Make) -> None:
+    document = simple()
+    candles = walk(1)
+    rig = rigged(document, candles)
+    row = first_entry(candles, document)
+    rig.feed(0, row)
+    rig.known = row + 1
+    rig.world.clock.set(utc_from_ms(candles.closed_at(row) + 200_000))
+    rig.decide()
+    assert rig.world.store["signals"].all() == []
+    assert "200 seconds" in rig.note()["note"]
+    decisions = decide(read_strategy(document), candles)
+    second = next(int(at) for at in np.flatnonzero(decisions.entry) if at > row)
+    rig.feed(row + 1, second + 1)
+    assert len(rig.world.positions()) == 1
+    leaves = next(int(at) for at in np.flatnonzero(decisions.exit_long) if at > second)
+    rig.known = leaves + 1
+    rig.world.clock.set(utc_from_ms(candles.closed_at(leaves) + 200_000))
+    rig.world.price("BTCUSDT", str(candles.close[leaves]))
+    rig.decide()
+    assert rig.world.position().status.value == "closed"
+    assert rig.world.position().close_reason == "closed by source"
+
+
+def test_exits_missed_while_nothing_ran_are_made_up_for(rigged: Make) -> None:
+    document = simple()
+    candles = walk(1)
+    rig = rigged(document, candles)
+    decisions = decide(read_strategy(document), candles)
+    entered = first_entry(candles, document)
+    leaves = next(int(at) for at in np.flatnonzero(decisions.exit_long) if at > entered)
+    quiet = next(at for at in range(leaves + 1, len(candles)) if not decisions.exit_long[at])
+    rig.feed(0, entered + 1)
+    rig.restart()
+    rig.known = quiet + 1
+    rig.world.clock.set(utc_from_ms(candles.closed_at(quiet)))
+    rig.world.price("BTCUSDT", str(candles.close[quiet]))
+    rig.decide()
+    assert rig.world.position().status.value == "closed"
+
+
+def test_a_hole_among_the_newest_bars_opens_nothing(rigged: Make) -> None:
+    document = simple()
+    candles = walk(1)
+    row = first_entry(candles, document)
+    keep = np.arange(len(candles)) != row - 2
+    names = ("timestamp", "open", "high", "low", "close", "volume")
+    columns = {name: getattr(candles, name)[keep] for name in names}
+    holed = Candles.checked(**columns, timeframe_ms=HOUR, symbol="BTCUSDT")
+    rig = rigged(document, holed)
+    rig.feed(0, int(np.flatnonzero(decide(read_strategy(document), holed).entry)[0]) + 1)
+    assert rig.world.store["signals"].all() == []
+    assert (rig.note()["state"], rig.note()["note"]) == ("gap", "No entry: 1 of the newest bars are missing.")
+
+
+def test_what_was_switched_off_or_changed_decides_nothing_more(rigged: Make) -> None:
+    document = simple(stop_loss_pct=5)
+    candles = walk(1)
+    rig = rigged(document, candles)
+    row = first_entry(candles, document)
+    rig.feed(0, row)
+    rig.book.toggle(rig.who, rig.kept.id, enabled=False)
+    rig.feed(row, row + 1)
+    assert rig.world.store["signals"].all() == []
+    rig.book.toggle(rig.who, rig.kept.id, enabled=True)
+    rig.world.clock.advance(3)
+    assert rig.decide() == []  # the bar closed before it was switched on again
+
+
+def test_what_can_not_be_traded_can_not_be_switched_on(rigged: Make) -> None:
+    rig = rigged(simple(), walk(1, 10))
+    runner = simple(name="runner", stop_loss_pct=1, targets=[{"pct": 1, "share": 0.3}])
+    made = rig.book.create(rig.who, runner)
+    with pytest.raises(InvalidInput) as refused:
+        rig.book.toggle(rig.who, made.id)
+    assert set(refused.value.fields) == {"targets"}
+    with pytest.raises(InvalidInput):
+        rig.book.update(rig.who, rig.kept.id, {**runner, "name": "simple"})
