@@ -32,3 +32,18 @@ async function newestElseKept(request) {
     throw error;
   }
 }
+
+self.addEventListener("push", (event) => {
+  const { title = "VerzekAutoTrader", body = "", tag, url = "/" } = event.data?.json() ?? {};
+  event.waitUntil(self.registration.showNotification(title, { body, tag, data: { url }, icon: "/assets/icons/icon.svg" }));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const address = new URL(event.notification.data?.url ?? "/", location.origin);
+  event.waitUntil((async () => {
+    const open = await self.clients.matchAll({ type: "window" });
+    if (open.length) return open[0].focus();
+    return address.origin === location.origin ? self.clients.openWindow(address) : null;
+  })());
+});

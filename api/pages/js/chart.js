@@ -138,5 +138,6 @@ export function grown(candle, data, seconds) {
   const time = Math.floor((data.traded_at ?? Date.now()) / 1000 / seconds) * seconds;
   const [open, high, low, close] = [data.open, data.high, data.low, data.price].map(Number);
   if (!candle || time > candle.time) return { time, open, high, low, close };
+  if (time < candle.time) return candle; // late news of a candle that is past
   return { ...candle, high: Math.max(candle.high, high), low: Math.min(candle.low, low), close };
 }

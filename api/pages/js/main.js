@@ -18,6 +18,7 @@ const PAGES = [
   ["positions/:which", () => import("./views/positions.js")],
   ["orders", () => import("./views/orders.js")],
   ["sources", () => import("./views/sources.js")],
+  ["sources/:name", () => import("./views/sources.js")],
   ["chat", () => import("./views/chat.js")],
   ["settings", () => import("./views/settings.js")],
   ["settings/:part", () => import("./views/settings.js")],

@@ -4,8 +4,9 @@ import { call, onceKey } from "../api.js";
 import { ask } from "../dialog.js";
 import { h } from "../dom.js";
 import * as format from "../format.js";
+import { tellOutcome } from "../outcomes.js";
 import { cell, empty, head, loads, pill, segments, side, table, when } from "../parts.js";
-import { failed, toast } from "../toast.js";
+import { failed } from "../toast.js";
 
 const ROLES = { entry: "entry", target: "target", stop: "stop", exit: "exit" };
 const WORKING = new Set(["submitted", "unknown", "open", "partially_filled"]);
@@ -53,8 +54,7 @@ async function cancelOne(order) {
   ], { yes: "Cancel the order", danger: true });
   if (!agreed) return;
   try {
-    await call("DELETE", `/api/orders/${encodeURIComponent(order.id)}`, { key: onceKey() });
-    toast("Asked to cancel the order.");
+    tellOutcome(await call("DELETE", `/api/orders/${encodeURIComponent(order.id)}`, { key: onceKey() }), "The order is being cancelled.");
   } catch (error) {
     failed(error, "Not cancelled");
   }

@@ -5,15 +5,17 @@ import { ask, askForm } from "../dialog.js";
 import { fill, h, identifier, keyed, say } from "../dom.js";
 import * as format from "../format.js";
 import { readPositions, whyOld } from "../live.js";
+import { tellOutcome } from "../outcomes.js";
 import { cell, empty, head, loads, pill, side, signed, table, when } from "../parts.js";
 import { get } from "../store.js";
 import { failed, toast } from "../toast.js";
+import { openTrade } from "./trade_form.js";
 
 /** The page; `which` is `closed` for the history. */
 export function show(page, { which }) {
   const closed = which === "closed";
   const tab = (address, name, here) => h("a", { href: `#/${address}`, "aria-current": here ? "page" : null }, name);
-  const tools = closed ? [] : [h("button.button.danger", { type: "button", onclick: closeAll }, "Close all…")];
+  const tools = closed ? [] : [h("button.button.main", { type: "button", onclick: openTrade }, "New trade…"), h("button.button.danger", { type: "button", onclick: closeAll }, "Close all…")];
   return [head("Positions", ...tools), h("nav.tabs", { "aria-label": "Which positions" },
     tab("positions", "Open", !closed), tab("positions/closed", "Closed", closed), tab("orders", "Orders", false)),
   closed ? history(page) : open(page)];
@@ -94,7 +96,7 @@ async function closeOne(position) {
     send: () => call("POST", `/api/positions/${encodeURIComponent(position.id)}/close`, { body: { percent: Number(part.value) }, key }),
   });
   if (!done) return;
-  toast(`Asked to close ${part.value} % of ${format.pair(position.symbol)}.`);
+  tellOutcome(done, `${part.value} % of ${format.pair(position.symbol)} is being closed.`);
   readPositions();
 }
 
@@ -108,9 +110,14 @@ async function moveStop(position) {
       h("span.hint", { id: `${id}-hint` }, `Now ${format.price(old)}; entry ${format.price(position.average_price)}, price ${format.price(position.current_price)}.`)), even,
   ], { yes: "Move the stop", send: () => patchStop(position, input.value.trim()) });
   if (!done) return;
-  toast(`Asked to move the stop to ${format.price(input.value)}.`, old ? {
-    undo: ["Undo", () => patchStop(position, old).then(() => toast("The stop goes back."), (error) => failed(error, "The stop was not moved back"))],
-  } : {});
+  const back = async () => {
+    try {
+      tellOutcome(await patchStop(position, old), "The stop goes back.");
+    } catch (error) {
+      failed(error, "The stop was not moved back");
+    }
+  };
+  tellOutcome(done, `The stop goes to ${format.price(input.value)}.`, old ? ["Undo", back] : null);
 }
 
 function patchStop(position, price) {
@@ -129,8 +136,8 @@ async function closeAll() {
   ], { yes: "Close all", danger: true });
   if (!agreed) return;
   try {
-    await call("POST", "/api/positions/bulk-close", { body: { position_ids: positions.map((each) => each.id) }, key });
-    toast("Asked to close all positions.");
+    const answer = await call("POST", "/api/positions/bulk-close", { body: { position_ids: positions.map((each) => each.id) }, key });
+    tellOutcome(answer, "All positions are being closed.");
     readPositions();
   } catch (error) {
     failed(error, "Not closed");

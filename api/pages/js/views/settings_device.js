@@ -5,6 +5,8 @@ import { fill, h } from "../dom.js";
 import { card, explain, loads, when } from "../parts.js";
 import { failed, toast } from "../toast.js";
 
+const DEVICE = "device";
+
 /** The card. */
 export function deviceCard(page) {
   const place = h("div.stack");
@@ -24,17 +26,19 @@ async function draw(page, place) {
     : h("button.button", { type: "button", onclick: () => on(page, place) }, "Get notices on this device");
   const test = subscription ? h("button.button", { type: "button", onclick: tryIt }, "Send a test") : null;
   fill(place, h("p", subscription ? "This device gets notices, also while the page is closed." : "Get notices here while the page is closed."), h("div.form-actions", button, test),
-    loads("Your devices", () => call("GET", "/api/notifications/devices", { signal: page.leaving.signal }), ({ devices }) => (devices.length ? h("ul.lines", devices.map((each) => h("li", h("span.breaks", each.label || each.name || each.kind), h("span.line-end", when(each.created_at))))) : null)));
+    loads("Your devices", () => call("GET", "/api/notifications/devices", { signal: page.leaving.signal }), ({ devices }) => (devices.length ? h("ul.lines", devices.map((each) => h("li", h("span.breaks", each.name || each.kind), h("span.line-end", when(each.created_at))))) : null)));
 }
 
 async function on(page, place) {
   try {
     if ((await Notification.requestPermission()) !== "granted") return toast("The browser does not allow notices from this page; its settings decide.", { level: "bad" });
-    const { public_key: key } = await call("GET", "/api/notifications/push-key");
+    const { key } = await call("GET", "/api/notifications/push-key");
     const worker = await navigator.serviceWorker.ready;
-    const subscription = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+    const subscription = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) });
     const { endpoint, keys } = subscription.toJSON();
-    await call("POST", "/api/notifications/register", { body: { kind: "webpush", endpoint, keys } });
+    const name = navigator.userAgentData?.platform ?? navigator.platform ?? "";
+    const { device } = await call("POST", "/api/notifications/register", { body: { kind: "web", endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth }, name } });
+    localStorage.setItem(DEVICE, device.id);
     toast("This device gets notices.");
   } catch (error) {
     if (error.kind === undefined) toast(`The browser refused: ${error.message}`, { level: "bad" });
@@ -45,7 +49,9 @@ async function on(page, place) {
 
 async function off(page, place, subscription) {
   try {
-    await call("POST", "/api/notifications/unregister", { body: { endpoint: subscription.endpoint } });
+    const id = localStorage.getItem(DEVICE);
+    if (id) await call("POST", "/api/notifications/unregister", { body: { device_id: id } });
+    localStorage.removeItem(DEVICE);
   } catch (error) {
     if (error.kind === undefined) throw error;
     toast(`The service kept this device: ${explain(error)}`, { level: "bad" });
@@ -61,4 +67,10 @@ async function tryIt() {
   } catch (error) {
     failed(error, "No test");
   }
+}
+
+/** The bytes of a base64url text. */
+function bytes(text) {
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
 }

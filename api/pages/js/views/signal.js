@@ -4,7 +4,7 @@ import { call } from "../api.js";
 import { candleChart } from "../chart.js";
 import { fill, h, say } from "../dom.js";
 import * as format from "../format.js";
-import { facts, loads, pill, segments, side, signed, when } from "../parts.js";
+import { cell, facts, loads, pill, segments, side, signed, table, when } from "../parts.js";
 import { legend, marked } from "../spans.js";
 
 const FRAMES = [["1m", 60], ["5m", 300], ["15m", 900], ["1h", 3600], ["4h", 14_400], ["1d", 86_400]];
@@ -15,12 +15,17 @@ export function detail(page, id) {
   const body = loads("The signal", async () => (await call("GET", `/api/signals/${id}`, { signal: page.leaving.signal })).signal, (signal) => {
     const fate = h("div.stack");
     const again = async () => {
-      const { signal: now } = await call("GET", `/api/signals/${id}`, { signal: page.leaving.signal });
-      fill(fate, fates(now));
+      try {
+        const { signal: now } = await call("GET", `/api/signals/${id}`, { signal: page.leaving.signal });
+        fill(fate, fates(now));
+      } catch (error) {
+        if (error.kind === undefined && error.name !== "AbortError") throw error;
+      }
     };
     fill(fate, fates(signal));
     page.listen("signals", (data) => data.signal_id === id && again(), again);
     page.listen("orders", (data) => data.signal_id === id && again(), again);
+    page.listen("positions", (data) => data.signal_id === id && again(), again);
     return [top(signal), chart(page, signal), message(signal), fate];
   });
   place.append(body);
@@ -61,7 +66,26 @@ function fates(signal) {
     h("section.card", { "aria-label": "What happened" }, h("header", h("h3", "What happened")),
       h("ol.steps", steps.map(([at, what, note]) => h("li", h("span.strong", what), " ", note, " ", when(at, { class: "quiet small" })))), result, waiting),
     refused(signal.refusals ?? []),
+    done(signal.plans ?? []),
   ];
+}
+
+/** What your account (for staff: every account) did about it. */
+function done(plans) {
+  if (!plans.length) return null;
+  return h("section.card", { "aria-label": "What was traded" }, h("header", h("h3", "What was traded")), h("ul.stack", plans.map((plan) => h("li.stack",
+    h("p", h("b", plan.account_id), " ", pill(plan.status), plan.outcome ? ` ${format.words(plan.outcome)}` : "",
+      plan.risk_amount ? h("span.quiet", ` risking ${format.money(plan.risk_amount)} at ${format.quantity(plan.leverage)}x`) : null,
+      plan.position_id ? [" ", h("a", { href: "#/positions" }, "Positions")] : null),
+    plan.notes.length ? h("ul.points.small", plan.notes.map((note) => h("li", note))) : null, fills(plan.fills)))));
+}
+
+function fills(rows) {
+  if (!rows.length) return h("p.quiet.small", "Nothing was filled yet.");
+  const list = table("Fills", [{ name: "What" }, { name: "Quantity", num: true }, { name: "Price", num: true }, { name: "Fee", num: true }, { name: "When" }]);
+  list.body.append(...rows.map((each) => h("tr", cell("What", side(each.action)), cell("Quantity", format.quantity(each.quantity), { num: true }),
+    cell("Price", format.price(each.price), { num: true }), cell("Fee", format.money(each.fee, { places: 4 }), { num: true }), cell("When", when(each.at)))));
+  return list.element;
 }
 
 function refused(refusals) {
@@ -81,41 +105,53 @@ function chart(page, signal) {
     const mine = (inside = innerPage(page));
     fill(area);
     const seconds = FRAMES.find(([name]) => name === frame)[1];
-    const candles = await past(signal.symbol, frame, note, page);
+    const until = longAgo(signal, seconds);
+    const candles = await past(signal.symbol, frame, until, note, page);
     if (mine.closed || page.closed) return;
-    const ended = signal.closed_at !== null;
+    say(live, "");
     await candleChart(mine, area, {
-      candles, levels: levels(signal), marks: marks(signal), seconds, symbol: signal.symbol,
+      candles, levels: levels(signal), marks: marks(signal), seconds, symbol: until ? null : signal.symbol,
       onPrice: (data) => say(live, `${format.price(data.price)}${data.simulated ? " (simulated)" : ""}`),
     });
-    if (!candles.length && ended) note.append(" This signal has ended.");
   };
-  const start = "5m";
+  const start = fitting(signal);
   draw(start);
   return h("section.card", { "aria-label": "Chart" },
     h("header", h("h3", "Chart"), live, h("div.tools", segments("Length of a candle", FRAMES.map(([name]) => [name, name]), start, draw))),
     area, note);
 }
 
+/** The length of a candle at which the signal's life fills a good part of the chart. */
+function fitting(signal) {
+  const end = signal.closed_at ? new Date(signal.closed_at) : new Date();
+  const seconds = (end - new Date(signal.received_at)) / 1000;
+  return (FRAMES.find(([, length]) => seconds / length < 140) ?? FRAMES.at(-1))[0];
+}
+
+/** Until when the chart shows: some candles after the end of a signal that ended long ago; null for up to now. */
+function longAgo(signal, seconds) {
+  if (!signal.closed_at) return null;
+  const until = new Date(signal.closed_at).getTime() + 60 * seconds * 1000;
+  return until < Date.now() ? new Date(until).toISOString() : null;
+}
+
 /** Candles that have closed; where the service has none, the chart grows from the live price and says so. */
-async function past(symbol, frame, note, page) {
+async function past(symbol, frame, before, note, page) {
   say(note, "");
   try {
-    const answer = await call("GET", `/api/candles/${symbol}`, { query: { timeframe: frame, limit: 300 }, signal: page.leaving.signal });
-    const rows = answer.candles.map(candle);
-    if (!rows.length) say(note, `There are no stored ${frame} candles of ${symbol} yet: the chart grows from the live price.`);
-    return rows;
+    const answer = await call("GET", `/api/candles/${symbol}`, { query: { timeframe: frame, limit: 300, before }, signal: page.leaving.signal });
+    if (answer.exchange === "simulated") say(note, "Candles of the simulated market.");
+    return answer.candles.map(candle);
   } catch (error) {
     if (error.kind === undefined) throw error;
-    say(note, `There are no stored ${frame} candles of ${symbol}: the chart grows from the live price since you opened it.`);
+    const what = before ? "nothing can be drawn of that time." : "the chart grows from the live price since you opened it.";
+    say(note, `There are no stored ${frame} candles of ${symbol}: ${what}`);
     return [];
   }
 }
 
-function candle(row) {
-  const [at, open, high, low, close] = Array.isArray(row) ? row : [row.time ?? row.timestamp ?? row.at, row.open, row.high, row.low, row.close];
-  const ms = typeof at === "number" ? at : new Date(at).getTime();
-  return { time: Math.floor(ms / 1000), open: Number(open), high: Number(high), low: Number(low), close: Number(close) };
+function candle({ time, open, high, low, close }) {
+  return { time: Math.floor(new Date(time).getTime() / 1000), open, high, low, close };
 }
 
 function levels(signal) {

@@ -1,0 +1,184 @@
+"""The dashboard's modules by themselves in a browser, without a house: numbers, texts of strangers, lists, candles."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, Route
+
+from api.routes.pages import PAGES, POLICY
+from tests.browser.browsing import CHROMIUM, chromium
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+HOST = "http://pages.test"
+#: A bare page under the same policy as the real one; modules are fetched from the working tree.
+BARE = '<!doctype html><html lang="en"><title>bare</title><body><main id="main"></main><div id="spoken"></div></body>'
+Ask = Callable[..., Any]
+quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    def serve(route: Route) -> None:
+        name = route.request.url.removeprefix(HOST).removeprefix("/assets")
+        if name == "/":
+            route.fulfill(body=BARE, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+            return
+        path = PAGES / name.lstrip("/")
+        kind = mimetypes.guess_type(path.name)[0] or "text/javascript"
+        route.fulfill(body=path.read_bytes(), content_type=kind)
+
+    with chromium() as browser:
+        window = browser.new_page()
+        window.route("**/*", serve)
+        window.goto(f"{HOST}/")
+        yield window
+
+
+@pytest.fixture(scope="module")
+def ask(page: Page) -> Ask:
+    """`ask(module, script, argument)`: runs a function of a module `m` on an argument `a`."""
+
+    def run(module: str, script: str, argument: Any = None) -> Any:
+        return page.evaluate(f"async (a) => {{ const m = await import('/assets/js/{module}'); {script} }}", argument)
+
+    return run
+
+
+@quickly
+@given(st.decimals(min_value=-(10**9), max_value=10**9, places=6, allow_nan=False))
+def test_money_has_its_sign_and_two_places(ask: Ask, value: Decimal) -> None:
+    text = ask("format.js", "return m.money(a, { signed: true });", str(value))
+    assert re.fullmatch(r"[+\u2212]?\d{1,3}(,\d{3})*\.\d\d", text)
+    number = Decimal(text.replace(",", "").replace("\u2212", "-"))
+    assert abs(number - value.quantize(Decimal("0.01"), ROUND_HALF_EVEN)) <= Decimal("0.01")
+    assert text.startswith("+") == (number > 0)
+    assert text.startswith("\u2212") == (number < 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("60000", "60,000.00"),
+        ("60123.456", "60,123.46"),
+        ("150.265", "150.265"),
+        ("1.10", "1.10"),
+        ("0.00001234", "0.00001234"),
+        ("0", "0.00"),
+        (None, "\u2013"),
+        ("", "\u2013"),
+        ("abc", "\u2013"),
+    ],
+)
+def test_a_price_keeps_the_digits_that_matter(ask: Ask, value: str | None, text: str) -> None:
+    assert ask("format.js", "return m.price(a);", value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "just now"),
+        (12, "12 s ago"),
+        (600, "10 min ago"),
+        (7200, "2 h ago"),
+        (200_000, "2 d ago"),
+        (-90, "in 2 min"),
+    ],
+)
+def test_times_are_told_as_people_say_them(ask: Ask, seconds: int, text: str) -> None:
+    assert ask("format.js", "return m.ago(1e12, 1e12 + a * 1000);", seconds) == text
+
+
+_PIECES = st.sampled_from(
+    '<b> </b> <i> </i> <B> <pre> </pre> </a> <script> </script> <svg/onload=1> &lt; &amp; &#x27; &bogus; < > " text 🚀'.split()
+) | st.sampled_from(
+    (
+        "<img src=x onerror=alert(1)>",
+        '<a href="javascript:alert(1)">',
+        '<a href="https://a.example/?q=1">',
+        "<b onclick=x>",
+    )
+)
+
+
+@quickly
+@given(st.lists(_PIECES | st.text(max_size=8), max_size=25).map("".join))
+def test_messages_of_strangers_never_become_anything_but_text(ask: Ask, text: str) -> None:
+    tags, links, handlers = ask(
+        "markup.js",
+        """const all = [...m.rendered(a).querySelectorAll("*")];
+        return [all.map((e) => e.localName), all.filter((e) => e.localName === "a").map((e) => e.href),
+                all.flatMap((e) => e.getAttributeNames()).filter((n) => n.startsWith("on") || n === "style" || n === "src")];""",
+        text,
+    )
+    assert set(tags) <= {"b", "strong", "i", "em", "u", "s", "code", "pre", "blockquote", "a"}
+    assert all(link.startswith(("https://", "http://")) for link in links)
+    assert handlers == []
+
+
+def test_telegrams_markup_is_shown(ask: Ask) -> None:
+    said = "<b>BTC</b> &lt;60000&gt; <pre>a  b</pre>"
+    assert ask("markup.js", "return m.rendered(a).innerHTML;", said) == "<b>BTC</b> &lt;60000&gt; <pre>a  b</pre>"
+
+
+@quickly
+@given(
+    st.text(alphabet="ab🚀é\n<&", min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(-2, 32), st.integers(-2, 32)), max_size=6),
+)
+def test_marks_over_a_text_lose_and_move_no_letter(ask: Ask, text: str, places: list[tuple[int, int]]) -> None:
+    spans = [{"field": "targets", "start": one, "end": other} for one, other in places]
+    shown, marks = ask(
+        "spans.js",
+        """const box = m.marked(a.text, a.spans);
+        for (const note of box.querySelectorAll(".unseen")) note.remove();
+        return [box.textContent, [...box.querySelectorAll("mark")].map((mark) => mark.textContent)];""",
+        {"text": text, "spans": spans},
+    )
+    assert shown == text
+    wanted = {text[one:other] for one, other in places if 0 <= one < other <= len(text)}
+    assert set(marks) <= wanted
+    assert bool(marks) == bool(wanted)
+
+
+@quickly
+@given(st.lists(st.lists(st.integers(0, 9), unique=True, max_size=8), min_size=1, max_size=5))
+def test_a_list_follows_its_items_and_keeps_their_elements(ask: Ask, turns: list[list[int]]) -> None:
+    seen = ask(
+        "dom.js",
+        """const list = m.h("ul"); const made = [];
+        const draw = m.keyed(list, (n) => n, (n) => { made.push(n); return { element: m.h("li", String(n)), update() {} }; });
+        return a.map((items) => { const before = made.length; draw(items); return [[...list.children].map((e) => Number(e.textContent)), made.slice(before)]; });""",
+        turns,
+    )
+    before: set[int] = set()
+    for (shown, made), items in zip(seen, turns, strict=True):
+        assert shown == items
+        assert set(made) == set(items) - before
+        before = set(items)
+
+
+def test_the_newest_candle_grows_and_the_next_begins_in_its_time(ask: Ask) -> None:
+    messages = [
+        {"traded_at": 60_000, "open": "10", "high": "12", "low": "9", "price": "11"},
+        {"traded_at": 119_999, "open": "11", "high": "15", "low": "10", "price": "14"},
+        {"traded_at": 120_000, "open": "14", "high": "14", "low": "13", "price": "13"},
+        {"traded_at": 100_000, "open": "8", "high": "8", "low": "8", "price": "8"},
+    ]
+    script = "let candle; return a.map((data) => (candle = m.grown(candle, data, 60)));"
+    assert ask("chart.js", script, messages) == [
+        {"time": 60, "open": 10, "high": 12, "low": 9, "close": 11},
+        {"time": 60, "open": 10, "high": 15, "low": 9, "close": 14},
+        {"time": 120, "open": 14, "high": 14, "low": 13, "close": 13},
+        {"time": 120, "open": 14, "high": 14, "low": 13, "close": 13},
+    ]
