@@ -1,6 +1,7 @@
 """Lets the strategies that are switched on decide, one bar of one symbol at a time, beside whatever else the process does.
 
-A strategy that fails is left alone for that bar and says so; it never stops another, nor the process.
+A strategy that fails is left alone for that bar and says so; it never stops another, nor the process. The compiled parts
+are loaded once there is a strategy to run, so that the process is back quickly after it died.
 """
 
 from __future__ import annotations
@@ -8,39 +9,69 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tinydb import where
 
 from database import Store
 from modules.candles import CandleStore
 from modules.domain.errors import Trouble
+from modules.domain.market import ms_from_utc
 from modules.domain.ports import Instruments
 from modules.runtime.logs import log
-from modules.strategies.language import Strategy
-from modules.strategy_book.markets import MarketNow, market_of
-from modules.strategy_book.running import StrategyRuns
+
+if TYPE_CHECKING:
+    from modules.strategies.language import Strategy
+    from modules.strategy_book.markets import MarketNow
+    from modules.strategy_book.running import StrategyRuns
+
+LOOK_EVERY_MS: Final = 2_000
 
 
 class StrategyRunner:
     """The strategies over the candles kept in `folder`. Deciding runs in a thread, so that the heartbeat goes on."""
 
     def __init__(self, store: Store, folder: Path, instruments: Instruments) -> None:
+        self._store = store
         self._candles = CandleStore(folder)
-        self.runs = StrategyRuns(store, self._market, instruments)
+        self._instruments = instruments
+        self._runs: StrategyRuns | None = None
+        self._looked_ms = -LOOK_EVERY_MS
         self._log = log("strategies")
-
-    def _market(self, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:
-        return market_of(self._candles, strategy, symbol, at_ms)
 
     async def turn(self, now: datetime) -> bool:
         """Decides one bar that is due; whether more wait."""
-        due = self.runs.due(now)
+        runs = self._runs or await self._begun(now)
+        if runs is None:
+            return False
+        due = runs.due(now)
         if not due:
             return False
-        name = due[0]
         try:
-            await asyncio.to_thread(self.runs.decide, name, now)
+            await asyncio.to_thread(runs.decide, due[0], now)
         except Trouble as trouble:
-            self.runs.failed(name, now, trouble.message.rstrip("."))
+            runs.failed(due[0], now, trouble.message.rstrip("."))
         except Exception as error:  # noqa: BLE001 - one user's strategy must not stop the others
-            self._log.error("strategy failed", run=name, error=repr(error), exc_info=error)
-            self.runs.failed(name, now, "something went wrong here; it was written to the log")
+            self._log.error("strategy failed", run=due[0], error=repr(error), exc_info=error)
+            runs.failed(due[0], now, "something went wrong here; it was written to the log")
         return len(due) > 1
+
+    async def _begun(self, now: datetime) -> StrategyRuns | None:
+        """The runs, made once the first strategy is switched on."""
+        now_ms = ms_from_utc(now)
+        if 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
+            return None
+        self._looked_ms = now_ms
+        if self._store["strategies"].contains(where("enabled").one_of([True])):
+            self._runs = await asyncio.to_thread(self._made)
+        return self._runs
+
+    def _made(self) -> StrategyRuns:
+        from modules.strategy_book.running import StrategyRuns
+
+        return StrategyRuns(self._store, self._market, self._instruments)
+
+    def _market(self, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:
+        from modules.strategy_book.markets import market_of
+
+        return market_of(self._candles, strategy, symbol, at_ms)
