@@ -129,7 +129,7 @@ def described(app: OpenAPI) -> dict[str, Any]:
     for rule, item in spec["paths"].items():
         for method, operation in item.items():
             if method in _METHODS and (view := views.get((_shape(rule), method))) is not None:
-                _complete(operation, view)
+                _complete(operation, method, view)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.pop("ValidationErrorModel", None)
     schemas["Problem"] = _PROBLEM
@@ -152,7 +152,7 @@ def _shape(rule: str) -> str:
     return "/".join("<>" if part.startswith("<") else part for part in parts)
 
 
-def _complete(operation: dict[str, Any], view: Callable[..., Any]) -> None:
+def _complete(operation: dict[str, Any], method: str, view: Callable[..., Any]) -> None:
     verb: Verb | None = getattr(view, "verb", None)
     operation["security"] = [] if verb is None else [{"token": []}, {"key": []}]
     once = bool(getattr(view, "answered_once", False))
@@ -161,7 +161,8 @@ def _complete(operation: dict[str, Any], view: Callable[..., Any]) -> None:
     responses = {code: each for code, each in operation.get("responses", {}).items() if code.startswith("2")}
     for code in success_codes(view) if not responses else ():
         responses[code] = {"description": _DONE[code], "content": {"application/json": {"schema": _YES}}}
-    for code in _problem_codes(operation, verb, once=once):
+    changes = method != "get"
+    for code in _problem_codes(verb, changes=changes) | ({"423"} if once else set()):
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         responses[code] = {"description": _PROBLEMS[code], "content": content}
         if code == "429":
@@ -170,17 +171,13 @@ def _complete(operation: dict[str, Any], view: Callable[..., Any]) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _problem_codes(operation: dict[str, Any], verb: Verb | None, *, once: bool) -> set[str]:
+def _problem_codes(verb: Verb | None, *, changes: bool) -> set[str]:
     """Which problems an operation can have, by what it takes and who may call it."""
     codes = {"400", "404", "422", "429", "503"}
     if verb is not None:
         codes |= {"401", "402", "403"}
-    if operation.get("requestBody"):
-        codes |= {"409", "413", "415"}
-    if "requestBody" in operation and verb is None:
-        codes |= {"401", "403"}
-    if once:
-        codes |= {"409", "423"}
+    if changes:
+        codes |= {"401", "403", "409", "413", "415"}
     return codes
 
 
