@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
 TEXT = "🚀 #BTC/USDT LONG <b>now</b>\nEntry: 60000\nTP1 61000\nTP2 62000\nSL 59000"
+EMAIL, PASSWORD = "boss@example.com", "a long sentence for a test"
 ATTACK = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -44,7 +45,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """One house for the whole module, with a price and one open trade."""
-    with Program(tmp_path_factory.mktemp("house")) as program:
+    with Program(tmp_path_factory.mktemp("house"), ADMIN_EMAIL=EMAIL, ADMIN_PASSWORD=PASSWORD) as program:
         program.tick("BTCUSDT", "60000")
         yield program
 
@@ -300,3 +301,46 @@ def test_the_page_comes_back_by_itself_after_the_api_was_killed(house: Program, 
     visitor.forgive("ERR_CONNECTION_RESET")
     visitor.forgive("ERR_EMPTY_RESPONSE")
     visitor.forgive("WebSocket")
+
+
+def test_a_password_signs_in_and_a_reload_renews_by_the_cookie(
+    house: Program, browser: Browser, tmp_path: Path
+) -> None:
+    window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path)
+    page = window.page
+    page.goto("/")
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill("not this one")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.locator("#password-form").get_by_role("alert")).not_to_be_empty()
+    window.forgive("401")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    assert page.evaluate("document.cookie + JSON.stringify(sessionStorage)") == "{}"
+    page.reload()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    window.go("settings/security", "Settings")
+    expect(page.get_by_role("region", name="Signed in")).to_contain_text("This one")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert not window.complaints
+    window.close()
+
+
+def test_the_page_opens_without_a_connection_and_says_so(house: Program, browser: Browser, tmp_path: Path) -> None:
+    window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path, service_workers="allow")
+    window.sign_in(house.token)
+    window.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    window.page.wait_for_function("navigator.serviceWorker.controller !== null")
+    window.context.set_offline(True)
+    window.page.reload()
+    expect(window.page.get_by_role("heading", name="The API can't be reached")).to_be_visible()
+    kept = window.page.evaluate("caches.open('pages').then((c) => c.keys()).then((all) => all.map((each) => each.url))")
+    assert kept
+    assert not [each for each in kept if "/api/" in each]
+    window.context.set_offline(False)
+    expect(window.page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    window.close()

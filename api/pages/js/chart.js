@@ -115,7 +115,7 @@ function spanning(info, levels) {
   const { minValue, maxValue } = info.priceRange;
   const room = Math.max(maxValue - minValue, maxValue * 0.002);
   const middle = (minValue + maxValue) / 2;
-  const near = levels.map((each) => Number(each.price)).filter((value) => Math.abs(value - middle) < Math.max(room * 6, middle * 0.08));
+  const near = levels.map((each) => Number(each.price)).filter((value) => Math.abs(value - middle) < Math.max(room * 8, middle * 0.025));
   return { ...info, priceRange: { minValue: Math.min(minValue, ...near), maxValue: Math.max(maxValue, ...near) } };
 }
 
