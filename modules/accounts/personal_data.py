@@ -52,7 +52,12 @@ OWN_FORM = frozenset({"users", "sessions", "api_keys", "audit_log"})
 #: Rows of a user that stay, since trades hang on them.
 _STAY = frozenset({"accounts"})
 #: Collections that belong to a user without an index that says so.
-_BY_OTHER_FIELDS = {"confirmations": "user_id"}
+_BY_OTHER_FIELDS = {"confirmations": "user_id", "chat_questions": "user_id"}
+#: Rows that belong to a row that is removed, and by which field they name it.
+_PARTS = {
+    "chats": (("deliveries", "chat"), ("local_messages", "chat")),
+    "strategies": (("strategy_versions", "strategy_id"), ("strategy_runs", "strategy_id")),
+}
 _ERASED = (
     "password_hash",
     "two_factor",
@@ -120,6 +125,9 @@ class PersonalData:
         }
         for holding, rows in _held(store, who.user_id):
             found[holding.collection] = [_open(row) for row in rows]
+            for part, field in _PARTS.get(holding.collection, ()):
+                ids = [row["id"] for row in rows]
+                found[part] = [_open(row) for row in store[part].search(where(field).one_of(ids))]
         with store.transaction() as tx:
             audit.record(tx, who, "user.exported", f"user:{who.user_id}", now=now, origin=caller.address)
         return found
@@ -142,8 +150,7 @@ class PersonalData:
             audit.record(tx, who, "user.deleted", f"user:{who.user_id}", now=now, origin=caller.address)
             for holding, rows in _held(tx, who.user_id):
                 if holding.leaving is Leaving.REMOVED:
-                    for row in rows:
-                        tx[holding.collection].remove(key=row[tx[holding.collection].spec.key])
+                    _remove(tx, holding.collection, rows)
             self._forget(tx, user, now)
 
     def _forget(self, tx: Transaction, user: Document, now: datetime) -> None:
@@ -186,6 +193,18 @@ def _held(store: Store | Transaction, user_id: str) -> Iterable[tuple[Holding, l
         yield holding, store[holding.collection].search(where(holding.field).one_of(owners))
 
 
-def _open(row: Document) -> Document:
-    """A row without its secrets."""
-    return {name: value for name, value in row.items() if not any(part in name for part in _NAMES_OF_SECRETS)}
+def _remove(tx: Transaction, collection: str, rows: list[Document]) -> None:
+    ids = [row[tx[collection].spec.key] for row in rows]
+    for part, field in _PARTS.get(collection, ()):
+        tx[part].remove(where(field).one_of(ids))
+    for each in ids:
+        tx[collection].remove(key=each)
+
+
+def _open(value: Any) -> Any:
+    """A row without its secrets, however deep they are."""
+    if isinstance(value, list):
+        return [_open(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _open(each) for name, each in value.items() if not any(part in name for part in _NAMES_OF_SECRETS)}

@@ -245,6 +245,13 @@ class TestLeaving:
         house.store["positions"].insert({"id": "p1", "account_id": f"paper-{user_id}", "status": "open", "symbol": "X"})
         house.store["positions"].insert({"id": "p2", "account_id": "paper-operator", "status": "open", "symbol": "Y"})
         house.store["exchange_keys"].insert({"id": "e1", "user_id": user_id, "label": "mine", "sealed": "zzz"})
+        deep = {
+            "id": "h1",
+            "user_id": user_id,
+            "url": "https://example.com",
+            "auth": [{"secret": "yyy", "scheme": "v1"}],
+        }
+        house.store["hooks"].insert(deep)
         response = house.send("GET", "/api/users/me/export", ann)
         body = response.get_json()
         assert response.headers["Content-Disposition"].startswith("attachment")
@@ -252,11 +259,12 @@ class TestLeaving:
         assert [row["id"] for row in body["accounts"]] == [f"paper-{user_id}"]
         assert [row["id"] for row in body["positions"]] == ["p1"]
         assert [row["label"] for row in body["exchange_keys"]] == ["mine"]
+        assert body["hooks"][0]["auth"] == [{"scheme": "v1"}]
         assert {row["action"] for row in body["audit_log"]} >= {"session.opened", "api_key.created", "two_factor.on"}
         assert len(body["sessions"]) == 1
         hashes = [str(value) for row in house.store["api_keys"].all() for value in [row["secret_hash"]]]
         stored = house.store["users"].get(key=user_id) or {}
-        sealed = [stored["password_hash"], stored["two_factor"]["sealed"], "zzz"]
+        sealed = [stored["password_hash"], stored["two_factor"]["sealed"], "zzz", "yyy"]
         for hidden in (secret, key, *hashes, *sealed, *(row["seed"] for row in house.store["sessions"].all())):
             assert hidden not in response.text
         assert len(house.audited("user.exported")) == 1
@@ -268,6 +276,10 @@ class TestLeaving:
         account = f"paper-{user_id}"
         house.store["positions"].insert({"id": "p1", "account_id": account, "status": "closed", "symbol": "BTCUSDT"})
         house.store["chats"].insert({"id": "telegram:7", "kind": "user", "user_id": user_id})
+        house.store["deliveries"].insert({"id": "d1", "chat": "telegram:7", "text": "you won"})
+        house.store["deliveries"].insert({"id": "d2", "chat": "telegram:8", "text": "not yours"})
+        house.store["strategies"].insert({"id": "st1", "user_id": user_id})
+        house.store["strategy_versions"].insert({"id": "v1", "strategy_id": "st1"})
         house.store["exchange_keys"].insert({"id": "e1", "user_id": user_id, "sealed": "zzz"})
         assert house.code("DELETE", "/api/users/me", ann, json={"password": "wrong"}) == (403, "wrong_password")
         assert house.call("DELETE", "/api/users/me", ann, json={"password": PASSWORD})[0] == 200
@@ -281,7 +293,8 @@ class TestLeaving:
         assert ANN not in json.dumps(left)
         assert [(row["to"], row["letter"]) for row in farewell if row["to"] == ANN] == [(ANN, "deleted")]
         assert [row["id"] for row in left["positions"]] == ["p1"]
-        assert left["exchange_keys"] == left["api_keys"] == []
+        assert left["exchange_keys"] == left["api_keys"] == left["strategies"] == left["strategy_versions"] == []
+        assert [row["id"] for row in left["deliveries"]] == ["d2"]
         assert [row for row in left["sessions"] if row["user_id"] == user_id] == []
         (gone,) = [row for row in left["accounts"] if row["id"] == account]
         assert gone["enabled"] is False
