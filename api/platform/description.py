@@ -105,8 +105,12 @@ def install(app: OpenAPI) -> None:
         app.view_functions[page] = needs(None)(
             lambda: redirect("/api/docs")
         )  # one page, and one that the policy allows
-    files = app.view_functions["swagger.static"]
-    app.view_functions["swagger.static"] = needs(None)(lambda filename: files(filename=filename))
+    files: Callable[..., Any] = app.view_functions["swagger.static"]
+
+    def file_of_the_page(filename: str) -> Any:
+        return files(filename=filename)
+
+    app.view_functions["swagger.static"] = needs(None)(file_of_the_page)
 
     @app.get("/api/docs", summary="This description as a page", doc_ui=False)
     @needs(None)

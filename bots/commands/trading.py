@@ -9,8 +9,10 @@ from bots.commands.account import own_account
 from modules.accounts.audit import record
 from modules.accounts.permissions import Verb
 from modules.domain.errors import InvalidInput, NotFound
+from modules.domain.market import ms_from_utc
 from modules.domain.money import ONE, decimal_from, plain
-from modules.domain.orders import OrderRequest, OrderRole, RequestKind
+from modules.trade_views import position_of
+from modules.trading import manual
 from modules.trading.requests import ask
 
 
@@ -54,19 +56,8 @@ async def close(call: Call) -> Answer:
         return Answer("Several positions fit. Which one?", buttons)
     (found,) = matches
     share = _share(call)
-    plan_id = found["id"].removeprefix("pos-")
-    request = OrderRequest(
-        id=f"{plan_id}:user:{int(call.now.timestamp() * 1000)}",
-        account_id=found["account_id"],
-        plan_id=plan_id,
-        symbol=found["symbol"],
-        kind=RequestKind.CLOSE,
-        created_at=call.now,
-        reason="user",
-        role=OrderRole.CLOSE,
-        share=share,
-        signal_id=found["signal_id"],
-    )
+    position = position_of(call.rooms.store, found["id"], [found["account_id"]])
+    request = manual.closing(position, str(ms_from_utc(call.now)), call.now, share=share)
     with call.rooms.store.transaction() as tx:
         ask(call.rooms.store, tx, [request])
         after = {"symbol": found["symbol"], "side": found["side"], "share": share}
