@@ -1,13 +1,14 @@
 """The table of commands, one module per area."""
 
 from bots.chat import ChatTable
-from bots.commands import account, administration, analysis, everyone, operators, trading
+from bots.commands import account, administration, analysis, everyone, operators, strategies, trading
 
 TABLE = ChatTable(
     (
         *everyone.COMMANDS,
         *trading.COMMANDS,
         *analysis.COMMANDS,
+        *strategies.COMMANDS,
         *account.COMMANDS,
         *operators.COMMANDS,
         *administration.COMMANDS,
