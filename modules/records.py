@@ -70,6 +70,7 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("exit_rows", indexes=(Index(("monitor",)),)),
     CollectionSpec("advanced_orders", indexes=(Index(("account_id", "status")), Index(("status",)))),
     CollectionSpec("idempotency_keys", indexes=(Index(("at",)),)),
+    CollectionSpec("trading_sessions", indexes=(Index(("account_id", "started_at")),)),
     CollectionSpec("equity_history", indexes=(Index(("account_id", "at")), Index(("fine", "at")))),
     CollectionSpec("day_baselines", indexes=(Index(("account_id", "day"), unique=True),)),
     CollectionSpec("safety"),
