@@ -139,7 +139,7 @@ def test_hooks_and_deliveries_are_paged(house: House) -> None:
 
 
 def test_the_events_that_can_be_asked_for_are_listed(house: House) -> None:
-    _, body = house.call("eve", "GET", "/api/hooks/events")
+    _, body = house.call("ann", "GET", "/api/hooks/events")
     assert {"signal.received", "position.closed", "order.filled"} <= set(body["events"])
     for name in (*body["events"], *body["patterns"]):
         _out(house, "bob", events=[name])
