@@ -65,7 +65,12 @@ POST   /api/auth/email
 POST   /api/auth/logout-all
 GET    /api/auth/me
 POST   /api/auth/password
+GET    /api/auto-trade/status
 GET    /api/balance
+GET    /api/database/risk-limits
+GET    /api/database/signals
+GET    /api/database/trades
+GET    /api/database/trading-sessions
 GET    /api/candles/<symbol>
 GET    /api/chat
 POST   /api/chat
@@ -122,6 +127,12 @@ PATCH  /api/users/me
 GET    /api/users/me/export
 """,
     ACTIVE: """
+POST   /api/auto-trade/kill
+POST   /api/auto-trade/pause
+POST   /api/auto-trade/resume
+POST   /api/auto-trade/start
+POST   /api/auto-trade/stop
+POST   /api/database/create-session
 GET    /api/exchanges
 POST   /api/exchanges
 DELETE /api/exchanges/<key_id>
@@ -189,6 +200,7 @@ POST   /api/admin/broadcast
 GET    /api/admin/health
 GET    /api/admin/metrics
 GET    /api/admin/overview
+GET    /api/database/system-metrics
 GET    /api/events
 """,
     CHIEFS: """

@@ -42,8 +42,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     roles = {f"as-{role.value}": Principal(f"u-{role.value}", role, "access_token") for role in Role}
     unscoped = {"scopeless": Principal("operator", Role.OWNER, "api_key", frozenset())}
     patch.setattr(trading_house, "PEOPLE", {**trading_house.PEOPLE, **roles, **unscoped})
-    made = House(tmp_path_factory.mktemp("house"), rate_user_per_minute=10**6, rate_address_per_minute=10**6,
-                 rate_auth_per_minute=10**6)  # fmt: skip
+    rates = dict.fromkeys(("rate_user_per_minute", "rate_address_per_minute", "rate_auth_per_minute"), 10**6)
+    nobody = {"bybit": "http://127.0.0.1:9"}  # nothing answers there
+    made = House(tmp_path_factory.mktemp("house"), exchange_urls=nobody, **rates)
     for name in ("ann", "bob"):
         _user(made, name)
         made.account(name)
