@@ -131,6 +131,12 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("strategy_runs", indexes=(Index(("strategy_id",)),)),
     CollectionSpec("indicators", indexes=(Index(("user_id", "created_at")),)),
     CollectionSpec("signal_terms"),
+    CollectionSpec(
+        "jobs",
+        indexes=(Index(("status", "created_at")), Index(("user_id", "created_at")), Index(("changed_at",))),
+    ),
+    CollectionSpec("backtest_results", indexes=(Index(("user_id", "created_at")),)),
+    CollectionSpec("backtest_documents"),
 )
 
 MIGRATIONS: tuple[Migration, ...] = ()

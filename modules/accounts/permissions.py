@@ -25,6 +25,8 @@ class Verb(StrEnum):
     MANAGE_ANALYSIS = "analysis.manage"
     READ_STRATEGIES = "strategies.read"
     MANAGE_STRATEGIES = "strategies.write"
+    READ_BACKTESTS = "backtests.read"
+    RUN_BACKTESTS = "backtests.run"
     OWN_PROFILE = "profile.own"
     MANAGE_KEYS = "keys.own"
     MANAGE_EXCHANGES = "exchanges.own"
@@ -56,6 +58,8 @@ PERMISSIONS: Mapping[Verb, frozenset[Role]] = {
     Verb.MANAGE_ANALYSIS: _STAFF | {Role.ANALYST},
     Verb.READ_STRATEGIES: _EVERYBODY,
     Verb.MANAGE_STRATEGIES: _ACTIVE,
+    Verb.READ_BACKTESTS: _EVERYBODY,
+    Verb.RUN_BACKTESTS: _ACTIVE,
     Verb.OWN_PROFILE: _EVERYBODY,
     Verb.MANAGE_KEYS: _ACTIVE,
     Verb.MANAGE_EXCHANGES: _ACTIVE,
