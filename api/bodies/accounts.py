@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from api.bodies.trading import Strict
+
+
+def _printable(value: str) -> str:
+    if any(unicodedata.category(each) in ("Cc", "Cs") for each in value):
+        raise ValueError("holds characters that can't be shown")
+    return value
+
 
 Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_printable)]
+_LAST_YEAR = 2199
 _EMAIL_EXAMPLE = ["ann@example.com"]
 _PASSWORD_EXAMPLE = ["a long sentence of your own"]
 
@@ -129,9 +138,7 @@ class KeyPath(Strict):
 class KeyBody(Strict):
     """A new API key. Without `scopes` it may all that you may, but for what needs a sign-in."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] = Field(
-        examples=["my bot"]
-    )
+    name: Name = Field(min_length=1, examples=["my bot"])
     scopes: list[Annotated[str, StringConstraints(max_length=50)]] | None = Field(
         default=None, max_length=50, examples=[["trades.read", "signals.read"]]
     )
@@ -142,6 +149,8 @@ class KeyBody(Strict):
     def _with_zone(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError("needs a time zone, for example 2026-01-31T12:00:00Z")
+        if value is not None and value.year > _LAST_YEAR:
+            raise ValueError(f"is after {_LAST_YEAR}; leave it out for a key without end")
         return value
 
 

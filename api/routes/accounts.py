@@ -166,7 +166,10 @@ def _refresh_token(rooms: Rooms, body: bodies.RefreshBody) -> tuple[str | None, 
 
 def _is_same_origin(rooms: Rooms) -> bool:
     """Whether the page that asks is ours: its origin is this host, or the installation's public address."""
-    asked = urlsplit(request.headers.get("Origin", ""))
+    try:
+        asked = urlsplit(request.headers.get("Origin", ""))
+    except ValueError:
+        return False
     if asked.scheme not in ("http", "https") or not asked.netloc:
         return False
     public = urlsplit(rooms.settings.public_url)

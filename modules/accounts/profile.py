@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
-from database import Document
+from database import Document, InvalidDocument
 from modules.accounts import audit
 from modules.accounts.office import Caller, Office, iso
 from modules.accounts.two_factor import is_on
@@ -53,7 +53,10 @@ class Profile:
         """Replaces what the user's clients keep. Raises InvalidInput when it is too much."""
         if len(json.dumps(preferences, ensure_ascii=False).encode()) > MOST_PREFERENCES:
             raise InvalidInput("Too much.", fields={"preferences": f"is more than {MOST_PREFERENCES} bytes"})
-        self._store["users"].update({"preferences": dict(preferences)}, key=self._user(who.user_id)["id"])
+        try:
+            self._store["users"].update({"preferences": dict(preferences)}, key=self._user(who.user_id)["id"])
+        except InvalidDocument as error:
+            raise InvalidInput("This can't be kept.", fields={"preferences": str(error)[:200]}) from error
         return self.preferences(who.user_id)
 
     def _user(self, user_id: str) -> Document:

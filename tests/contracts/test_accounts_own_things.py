@@ -237,6 +237,37 @@ class TestProfile:
         )
 
 
+ODD = ["\x00", "a\x00b", "\ud800", 10**30, [], {}, True, None, "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_values_that_no_store_can_hold_are_a_no(house: House, ann: str, odd: Any) -> None:
+    tried: list[tuple[str, str, dict[str, Any]]] = [
+        ("PATCH", "/api/users/me", {"name": odd}),
+        ("PUT", "/api/users/me/preferences", {"preferences": {"a": [odd]}}),
+        ("PUT", "/api/users/me/preferences", {"preferences": {str(odd): 1}}),
+        ("POST", "/api/keys", {"name": odd}),
+        ("POST", "/api/keys", {"name": "k", "expires_at": odd}),
+        ("POST", "/api/keys", {"name": "k", "scopes": odd}),
+        ("POST", "/api/auth/register", {"email": "x@example.com", "password": PASSWORD, "name": odd}),
+        ("POST", "/api/auth/register", {"email": "x@example.com", "password": odd}),
+        ("POST", "/api/auth/login", {"email": ANN, "password": odd}),
+        ("POST", "/api/auth/verify-email", {"token": odd}),
+        ("POST", "/api/auth/refresh", {"refresh_token": odd}),
+        ("POST", "/api/auth/telegram", {"widget": {"id": odd, "hash": odd}}),
+        ("DELETE", "/api/users/me", {"password": odd}),
+    ]
+    for method, path, body in tried:
+        answer = house.client.open(
+            path,
+            method=method,
+            data=json.dumps(body),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {ann}", "User-Agent": "é\x7f", "Origin": "http://["},
+        )
+        assert answer.status_code < 500, (path, body, answer.text)
+
+
 class TestLeaving:
     def test_the_copy_holds_everything_and_no_secret(self, house: House, ann: str) -> None:
         secret = house.with_totp(ann)
