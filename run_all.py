@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import fcntl
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -57,8 +58,11 @@ def _prepare(settings: Settings, procfile: Path) -> tuple[FirstStart, str | None
     lock = _locked(settings.data_dir)
     try:
         end_leftovers(procfile, settings.data_dir / "run")
+        _check_port(settings)
         core = open_core(settings)
         try:
+            if problems := core.store.check(quick=True):
+                raise Misconfigured([f"the store is damaged ({problems[0]}); see `cli.py check-store` and `restore`"])
             for name in ("secret_key", "master_key"):
                 kept_secret(settings, name)
             first = prepare(core.store, settings, core.clock.now())
@@ -68,6 +72,18 @@ def _prepare(settings: Settings, procfile: Path) -> tuple[FirstStart, str | None
     except BaseException:
         lock.close()
         raise
+
+
+def _check_port(settings: Settings) -> None:
+    """Raises Misconfigured where the API could not listen: it would only end and be started again, for ever."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise Misconfigured([f"PORT: {place} can't be used ({error.strerror}); set PORT or HOST"]) from error
 
 
 def _locked(data_dir: Path) -> TextIO:

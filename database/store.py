@@ -118,18 +118,22 @@ class Store:
         """Write a consistent copy to `path`, while others go on working; an older copy there is replaced in one step."""
         backup.backup(self._engine, path)
 
-    def check(self) -> list[str]:
-        """Look through the whole file; the problems found, empty when all is well."""
-        return backup.check(self._engine, [each.spec for each in self._collections.values()])
+    def check(self, *, quick: bool = False) -> list[str]:
+        """Look through the whole file; the problems found, empty when all is well. `quick` looks at its pages alone."""
+        specs = [] if quick else [each.spec for each in self._collections.values()]
+        return backup.check(self._engine, specs, quick=quick)
 
     def export(self, directory: Path) -> list[Path]:
         """Write each collection as a JSON file, all as of one moment; the files written."""
         return exchange.export(self._engine, [each.spec for each in self._collections.values()], directory)
 
-    def import_(self, directory: Path) -> dict[str, int]:
-        """Replace the collections whose JSON files are in the directory, all or none; how many documents each has now."""
+    def import_(self, directory: Path, *, check: exchange.Check = exchange.any_form) -> dict[str, int]:
+        """Replace the collections whose JSON files are in the directory, all or none; how many documents each has now.
+
+        `check(collection, document)` raises ValueError for a document that its readers could not read.
+        """
         with self.transaction():
-            return exchange.import_(list(self._collections.values()), directory)
+            return exchange.import_(list(self._collections.values()), directory, check)
 
     def close(self) -> None:
         """Close the connections of this process."""

@@ -20,6 +20,11 @@ from database import CollectionSpec, Index, Migration, Store, open_store
 from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc, utc_from_ms
 from modules.domain.money import plain
+from modules.domain.orders import Fill, Order, OrderRequest
+from modules.domain.people import Account
+from modules.domain.plans import Plan
+from modules.domain.positions import Position
+from modules.domain.signals import Signal
 
 if typing.TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +144,17 @@ COLLECTIONS: tuple[CollectionSpec, ...] = (
     CollectionSpec("backtest_documents"),
 )
 
+#: The class of each collection's documents, where they are values of one.
+FORMS: Mapping[str, type[Any]] = {
+    "signals": Signal,
+    "accounts": Account,
+    "plans": Plan,
+    "order_requests": OrderRequest,
+    "orders": Order,
+    "fills": Fill,
+    "positions": Position,
+}
+
 MIGRATIONS: tuple[Migration, ...] = ()
 
 
@@ -162,6 +178,18 @@ def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise InvalidInput(f"a stored {kind.__name__} can't be read: {error}") from error
     return value
+
+
+def check_form(collection: str, document: object) -> None:
+    """Raises ValueError where a document is none that the collection's readers could read."""
+    kind = FORMS.get(collection)
+    if not isinstance(document, dict):
+        raise ValueError("a document must be an object")
+    if kind is not None:
+        try:
+            from_document(kind, document)
+        except InvalidInput as error:
+            raise ValueError(f"document {document.get('id')!r}: {error.message}") from error
 
 
 def changes(before: Any, after: Any) -> Document:

@@ -27,6 +27,7 @@ from modules.domain.positions import Position, PositionStatus
 from modules.domain.signals import Signal
 from modules.records import from_document
 from modules.runtime.heartbeat import Beat, read_beats
+from modules.runtime.settings import KILL_FILE
 
 VERSION = "0.1.0"
 MAX_PAGE = 500
@@ -194,11 +195,12 @@ class Views:
         prices = "stale" if feed is None or feed.get("stale") else str(feed["source"])
         lame = [name for name, row in processes.items() if row["state"] not in ("up", "waiting")]
         status = "down" if down or not store_ok else "degraded" if lame or prices == "stale" else "ok"
-        halted = self._store["safety"].get(key="global") if store_ok else None
+        state = self._store["safety"].get(key="global") if store_ok else None
+        halted = (state is not None and state["stage"] != "active") or (self._run_dir.parent / KILL_FILE).exists()
         return {
             "status": status,
             "version": VERSION,
-            "trading": "halted" if halted and halted["stage"] != "active" else trading,
+            "trading": "halted" if halted else trading,
             "prices": prices,
             "processes": processes,
             "store": {"engine": "sqlite", "ok": store_ok},

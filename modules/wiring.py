@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from database import Bell, Store, StoreBusy, StoreError
 from modules.accounts.audit import seal_with
@@ -188,6 +188,19 @@ async def _pump(prices: QuoteClient, take: Callable[[Quote], None], wake: asynci
             except Exception as error:
                 logger.error("quote failed", symbol=quote.symbol, error=repr(error), exc_info=error)
                 wake.set()
+
+
+async def feed_now(core: Core, seconds: float = 1.0) -> dict[str, Any] | None:
+    """What the price process says of its feed, asked from outside; None where it says nothing within `seconds`."""
+    client = QuoteClient(core.hub_path, core.clock)
+    await client.start()
+    try:
+        await asyncio.wait_for(client.introduced(), seconds)
+        return client.feed()
+    except TimeoutError:
+        return None
+    finally:
+        await client.close()
 
 
 def make_intake(core: Core, board: QuoteBoard | None = None) -> Intake:

@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from pydantic import SecretBytes, SecretStr
@@ -28,8 +28,8 @@ _SHAPES = (
 )
 
 
-def set_up_logs(process: str, level: str = "INFO", style: str = "text") -> None:
-    """Every log line of this process, also of libraries, goes to stdout in one format."""
+def set_up_logs(process: str, level: str = "INFO", style: str = "text", *, out: TextIO | None = None) -> None:
+    """Every log line of this process, also of libraries, goes to `out` (stdout) in one format."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -56,11 +56,11 @@ def set_up_logs(process: str, level: str = "INFO", style: str = "text") -> None:
             _redact_line,
         ],
     )
-    _send_to_stdout(formatter, level)
+    _send(formatter, level, out or sys.stdout)
 
 
-def _send_to_stdout(formatter: logging.Formatter, level: str) -> None:
-    handler = logging.StreamHandler(sys.stdout)
+def _send(formatter: logging.Formatter, level: str, out: TextIO) -> None:
+    handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]

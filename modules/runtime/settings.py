@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, LiteralString
 
@@ -20,6 +22,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from modules.domain.errors import Misconfigured
 
 EXIT_MISCONFIGURED = 78
+KILL_FILE = "KILL"
+_ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=")
 _PRICE_KINDS = ("auto", "live", "simulated")
 
 
@@ -108,9 +112,15 @@ class Settings(BaseSettings):
     @classmethod
     def _price_source(cls, value: str) -> str:
         kind, _, path = value.partition(":")
-        if value in _PRICE_KINDS or (kind in ("replay", "follow") and path):
+        if value in _PRICE_KINDS:
             return value
-        raise ValueError("must be auto, live, simulated, replay:PATH or follow:PATH")
+        if kind not in ("replay", "follow") or not path:
+            raise ValueError("must be auto, live, simulated, replay:PATH or follow:PATH")
+        if kind == "replay" and not Path(path).exists():
+            raise ValueError(f"there is no {path} to replay")
+        if kind == "follow" and (Path(path).is_dir() or not Path(path).absolute().parent.is_dir()):
+            raise ValueError(f"{path} must be a file in a folder that exists; it may still be empty or missing")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -165,7 +175,7 @@ class Settings(BaseSettings):
 
     @property
     def kill_file(self) -> Path:
-        return self.data_dir / "KILL"
+        return self.data_dir / KILL_FILE
 
 
 def _conflicts(given: dict[str, Any], wrong: set[str]) -> list[LiteralString]:
@@ -186,15 +196,43 @@ def _text(value: Any) -> str:
 
 def load_settings(**overrides: Any) -> Settings:
     """The settings of this process. Raises Misconfigured listing every problem at once."""
+    problems = _env_file_problems(Path(".env"))
     try:
-        return Settings(**{**_secrets_from_files(), **overrides})
+        made = Settings(**{**_secrets_from_files(), **overrides})
     except ValidationError as error:
-        problems = []
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else ""
             message = problem["msg"].removeprefix("Value error, ")
             problems.append(f"{name}: {message}" if name else message)
         raise Misconfigured(problems) from None
+    if problems:
+        raise Misconfigured(problems)
+    return made
+
+
+def _env_file_problems(path: Path) -> list[str]:
+    """Lines of `.env` that are none, and names that are nearly a setting's: a mistyped maximum would silently not hold.
+
+    Names like no setting's are left alone: other tools read the same file.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        return [f".env: can't be read ({error})"]
+    known = {name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        matched = _ENV_LINE.match(line)
+        if matched is None:
+            problems.append(f".env line {number}: must be NAME=value")
+        elif matched[1] not in known and (near := get_close_matches(matched[1].upper(), known, n=1, cutoff=0.85)):
+            problems.append(f".env line {number}: there is no setting {matched[1]}; did you mean {near[0]}?")
+    return problems
 
 
 def ensure_data_dir(settings: Settings) -> None:

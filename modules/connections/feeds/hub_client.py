@@ -52,6 +52,7 @@ class QuoteClient:
         self._taken_batch = 0
         self._acknowledged = 0
         self._news = asyncio.Event()
+        self._introduced = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._heard_at: float | None = None
@@ -74,6 +75,10 @@ class QuoteClient:
         if self.status is None or age is None or age > _SILENT_SECONDS or not self.connected:
             return None
         return {"source": self.status.source, "stale": False}
+
+    async def introduced(self) -> None:
+        """Waits until the hub has said what its prices are, once."""
+        await self._introduced.wait()
 
     def latest(self, symbol: str) -> Quote | None:
         """The newest quote of a symbol that this process has seen; its `received_ms` tells how old it is."""
@@ -182,6 +187,7 @@ class QuoteClient:
                 self._news.set()
             else:
                 self.status = decode_status(said)
+                self._introduced.set()
         except (ValueError, InvalidInput) as error:
             _log.warning("hub_not_understood", reason=str(error)[:120])
 

@@ -1,0 +1,1 @@
+"""The terminal's commands by area; `cli.py` puts them together."""
