@@ -17,9 +17,6 @@ from modules.domain.orders import Fill, Order
 from modules.domain.plans import Plan
 from modules.domain.positions import Position
 from modules.records import from_document
-from modules.trading.advanced_book import read_order
-from modules.trading.advanced_orders import OcoPair, TrailingOrder
-from modules.trading.waiting_orders import AdvancedOrder
 from modules.views import iso, order_row, position_row
 
 _FIRST_DAY = datetime.fromisoformat("2009-01-03T00:00:00+00:00")
@@ -116,36 +113,34 @@ def plan_row(plan: Plan) -> dict[str, Any]:
     }
 
 
-def waiting_orders(store: Store, accounts: Collection[str], plan_id: str | None = None) -> list[AdvancedOrder]:
-    """Trailing stops and OCO pairs of these accounts, newest first; those that ended too."""
+def waiting_orders(store: Store, accounts: Collection[str], plan_id: str | None = None) -> list[dict[str, Any]]:
+    """Trailing stops and OCO pairs of these accounts as they are kept, newest first; those that ended too."""
     wanted = where("account_id").one_of(sorted(accounts))
     if plan_id is not None:
         wanted = wanted & (where("plan_id") == plan_id)
-    found = store["advanced_orders"].search(wanted, order_by="created_at", descending=True, limit=500)
-    return [read_order(each) for each in found]
+    return store["advanced_orders"].search(wanted, order_by="created_at", descending=True, limit=500)
 
 
-def waiting_row(order: AdvancedOrder) -> dict[str, Any]:
-    """An order that waits for a price, as every door shows it."""
+def waiting_row(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """An order that waits for a price, as every door shows it. Read from its document: its class needs compiled rules."""
     row: dict[str, Any] = {
-        "id": order.id,
-        "kind": order.kind,
-        "account_id": order.account_id,
-        "position_id": f"pos-{order.plan_id}",
-        "symbol": order.symbol,
-        "status": order.status.value,
-        "outcome": order.outcome,
-        "created_at": iso(ms_from_utc(order.created_at)),
+        "id": kept["id"],
+        "kind": kept["kind"],
+        "account_id": kept["account_id"],
+        "position_id": f"pos-{kept['plan_id']}",
+        "symbol": kept["symbol"],
+        "status": kept["status"],
+        "outcome": kept["outcome"],
+        "created_at": iso(kept["created_at"]),
     }
-    if isinstance(order, OcoPair):
-        stop = order.second.trigger_price
-        row["take_profit_price"] = plain(order.first.price) if order.first.price is not None else None
-        row["stop_loss_price"] = plain(stop) if stop is not None else None
-        row["quantity"] = plain(order.first.quantity)
-    elif isinstance(order, TrailingOrder):
-        row["trail"] = {"kind": order.trailing.kind.value, "distance": plain(order.trailing.distance)}
-        row["stop_loss"] = plain(order.stop) if order.stop is not None else None
-        row["active"] = order.active
+    if kept["kind"] == "oco":
+        row["take_profit_price"] = kept["first"]["price"]
+        row["stop_loss_price"] = kept["second"]["trigger_price"]
+        row["quantity"] = kept["first"]["quantity"]
+    elif kept["kind"] == "trailing":
+        row["trail"] = {"kind": kept["trailing"]["kind"], "distance": kept["trailing"]["distance"]}
+        row["stop_loss"] = kept["stop"]
+        row["active"] = kept["active"]
     return row
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
@@ -19,10 +19,11 @@ from modules.accounts.permissions import Verb, may
 from modules.domain.errors import Conflict, NotFound, Unavailable
 from modules.domain.positions import Position, PositionStatus
 from modules.trade_views import order_of, position_of, waiting_orders, waiting_row
-from modules.trading import advanced_book, manual
-from modules.trading.advanced_orders import TrailingOrder
-from modules.trading.waiting_orders import AdvancedOrder, AdvancedStatus
+from modules.trading import manual
 from modules.views import order_row
+
+if TYPE_CHECKING:
+    from modules.trading.waiting_orders import AdvancedOrder
 
 Answer = tuple[Any, int]
 
@@ -79,13 +80,15 @@ def _advanced(blueprint: APIBlueprint, rooms: Rooms) -> None:
             amount=body.trail_amount,
             activation_price=body.activation_price,
         )
-        return answer({"order": waiting_row(order)}, 201)
+        return answer({"order": order}, 201)
 
     @blueprint.post("/orders/oco", summary="A target and a stop; the first that is reached ends the other")
     @answered_once
     @needs(Verb.TRADE)
     def oco(body: OcoBody) -> Answer:
-        pair = manual.oco_pair(
+        from modules.trading.manual_waiting import oco_pair  # compiled rules: a door starts without them
+
+        pair = oco_pair(
             open_position_of(rooms, body.position_id),
             request_key(),
             rooms.clock.now(),
@@ -93,8 +96,7 @@ def _advanced(blueprint: APIBlueprint, rooms: Rooms) -> None:
             stop_loss=body.stop_loss_price,
             quantity=body.quantity,
         )
-        _begin(rooms, pair, "order.oco")
-        return answer({"order": waiting_row(pair)}, 201)
+        return answer({"order": _begin(rooms, pair, "order.oco")}, 201)
 
     @blueprint.delete("/orders/oco/<order_id>", summary="Call off a pair")
     @needs(Verb.TRADE)
@@ -122,30 +124,36 @@ def follow_with_trail(
     percent: Decimal | None,
     amount: Decimal | None,
     activation_price: Decimal | None,
-) -> TrailingOrder:
+) -> dict[str, Any]:
     """Begins a trailing stop from the price as it is now; one that followed before ends. Raises Unavailable without a price."""
+    from modules.trading import advanced_book  # compiled rules: a door starts without them
+    from modules.trading.manual_waiting import trailing_rule, trailing_stop
+
     quote = rooms.prices.latest(position.symbol)
     if quote is None:
         raise Unavailable(f"There is no price of {position.symbol} right now.", retry_after_seconds=2)
-    rule = manual.trailing_rule(
-        position, percent=percent, amount=amount, activation_price=activation_price, price=quote.last
-    )
-    order = manual.trailing_stop(position, request_key(), rooms.clock.now(), trailing=rule, price=quote.last)
+    rule = trailing_rule(position, percent=percent, amount=amount, activation_price=activation_price, price=quote.last)
+    order = trailing_stop(position, request_key(), rooms.clock.now(), trailing=rule, price=quote.last)
     for older in waiting_orders(rooms.store, [position.account_id], position.plan_id):
-        if isinstance(older, TrailingOrder) and older.status is AdvancedStatus.WAITING and older.id != order.id:
-            advanced_book.cancel(rooms.store, older.id, "replaced by a newer trail", rooms.clock.now())
-    _begin(rooms, order, "order.trailing_stop")
-    return order
+        if (older["kind"], older["status"]) == ("trailing", "waiting") and older["id"] != order.id:
+            advanced_book.cancel(rooms.store, older["id"], "replaced by a newer trail", rooms.clock.now())
+    return _begin(rooms, order, "order.trailing_stop")
 
 
-def _begin(rooms: Rooms, order: AdvancedOrder, action: str) -> None:
+def _begin(rooms: Rooms, order: AdvancedOrder, action: str) -> dict[str, Any]:
+    """Stores the order with its audit row, once; as clients see it."""
+    from modules.trading import advanced_book  # compiled rules: a door starts without them
+
     with rooms.store.transaction(durable=True) as tx:
         if advanced_book.place_in(rooms.store, tx, order):
-            row, now = waiting_row(order), rooms.clock.now()
+            row, now = waiting_row(tx["advanced_orders"].get(key=order.id) or {}), rooms.clock.now()
             record(tx, current(), action, f"order:{order.id}", now=now, origin=origin(), after=row)
+    return waiting_row(rooms.store["advanced_orders"].get(key=order.id) or {})
 
 
 def _call_off(rooms: Rooms, order_id: str) -> Answer:
+    from modules.trading import advanced_book  # compiled rules: a door starts without them
+
     now = rooms.clock.now()
     document = rooms.store["advanced_orders"].get(key=order_id)
     if document is None or document["account_id"] not in _mine(rooms):
@@ -154,8 +162,7 @@ def _call_off(rooms: Rooms, order_id: str) -> Answer:
         raise Conflict(f"This order is {document['status']} already.", code="order_ended")
     with rooms.store.transaction() as tx:
         record(tx, current(), "order.call_off", f"order:{order_id}", now=now, origin=origin())
-    (after,) = [each for each in waiting_orders(rooms.store, _mine(rooms)) if each.id == order_id]
-    return answer({"order": waiting_row(after)})
+    return answer({"order": waiting_row(rooms.store["advanced_orders"].get(key=order_id) or {})})
 
 
 def _mine(rooms: Rooms) -> list[str]:

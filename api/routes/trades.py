@@ -218,7 +218,7 @@ def _trail(rooms: Rooms, position: Position, body: TrailBody) -> dict[str, Any]:
     order = follow_with_trail(
         rooms, position, percent=body.percent, amount=body.amount, activation_price=body.activation_price
     )
-    return {"request_id": order.id, "status": "done", "refusal": None}
+    return {"request_id": order["id"], "status": "done", "refusal": None}
 
 
 def _limits(rooms: Rooms) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tests.contracts.trading_house import House
 from tests.flows.world import ENTRY
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
+pytestmark = pytest.mark.timeout(max(120, 40 * EXAMPLES))
 #: These ask another's server, or end the house that the others are tried in.
 LEFT_OUT = ("/exchanges", "/backup/restore", "/backup/create")
 TRADING = ("/api/positions", "/api/orders", "/api/safety", "/api/trade-settings")

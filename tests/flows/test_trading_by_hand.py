@@ -17,7 +17,7 @@ from modules.domain.plans import Sizing, Trailing, TrailKind
 from modules.domain.positions import PositionStatus
 from modules.domain.sides import Side
 from modules.records import from_document
-from modules.trading import advanced_book, manual, safety
+from modules.trading import advanced_book, manual, manual_waiting, safety
 from modules.trading.manual import OpenWish
 from modules.trading.orders_by_hand import ask_open, outcome_of_open, outcome_of_request
 from modules.trading.requests import ask
@@ -235,9 +235,11 @@ def test_a_protective_order_is_not_taken_back(world: World) -> None:
 def test_a_trail_by_hand_follows_and_only_tightens(world: World) -> None:
     account = world.account()
     open_it(world, account, quantity=D("0.02"), targets=())
-    rule = manual.trailing_rule(world.position(), percent=D(2), amount=None, activation_price=None, price=D(60000))
+    rule = manual_waiting.trailing_rule(
+        world.position(), percent=D(2), amount=None, activation_price=None, price=D(60000)
+    )
     assert rule == Trailing(TrailKind.PERCENT, D(2))
-    trail = manual.trailing_stop(world.position(), "t", world.clock.now(), trailing=rule, price=D(60000))
+    trail = manual_waiting.trailing_stop(world.position(), "t", world.clock.now(), trailing=rule, price=D(60000))
     advanced_book.place(world.store, trail)
     world.settle()
     world.price("BTCUSDT", "60100")  # two percent below is 58,898: looser than the stop that stands
@@ -253,19 +255,23 @@ def test_an_activation_is_counted_from_the_price(world: World) -> None:
     account = world.account()
     open_it(world, account, quantity=D("0.02"))
     position = world.position()
-    rule = manual.trailing_rule(position, percent=None, amount=D(500), activation_price=D(61200), price=D(60000))
+    rule = manual_waiting.trailing_rule(
+        position, percent=None, amount=D(500), activation_price=D(61200), price=D(60000)
+    )
     assert (rule.kind, rule.distance, rule.activation_percent) == (TrailKind.AMOUNT, D(500), D(2))
     with pytest.raises(InvalidInput):
-        manual.trailing_rule(position, percent=None, amount=D(500), activation_price=D(59000), price=D(60000))
+        manual_waiting.trailing_rule(position, percent=None, amount=D(500), activation_price=D(59000), price=D(60000))
     with pytest.raises(InvalidInput):
-        manual.trailing_rule(position, percent=D(1), amount=D(500), activation_price=None, price=D(60000))
+        manual_waiting.trailing_rule(position, percent=D(1), amount=D(500), activation_price=None, price=D(60000))
 
 
 def test_one_side_of_an_oco_ends_the_other(world: World) -> None:
     account = world.account()
     open_it(world, account, quantity=D("0.02"), targets=())
     now = world.clock.now()
-    pair = manual.oco_pair(world.position(), "o", now, take_profit=D(61000), stop_loss=D(59500), quantity=D("0.01"))
+    pair = manual_waiting.oco_pair(
+        world.position(), "o", now, take_profit=D(61000), stop_loss=D(59500), quantity=D("0.01")
+    )
     assert advanced_book.place(world.store, pair)
     assert not advanced_book.place(world.store, pair)
     world.settle()
@@ -274,7 +280,7 @@ def test_one_side_of_an_oco_ends_the_other(world: World) -> None:
     for fields in ({"take_profit": D(59900)}, {"stop_loss": D(61500)}, {"quantity": D(1)}):
         given: dict[str, Any] = {"take_profit": D(61000), "stop_loss": D(59500), **fields}
         with pytest.raises(InvalidInput):
-            manual.oco_pair(world.position(), "o", now, **given)
+            manual_waiting.oco_pair(world.position(), "o", now, **given)
 
 
 def test_the_settings_of_a_wish_touch_nothing_else(world: World) -> None:
