@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
 
 import pytest
 
@@ -14,45 +12,18 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page, Route
 
-from api.routes.pages import PAGES, POLICY
-from tests.browser.browsing import CHROMIUM, chromium
+from tests.browser.browsing import CHROMIUM
+from tests.browser.modules import Ask, asking
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-HOST = "http://pages.test"
-#: A bare page under the same policy as the real one; modules are fetched from the working tree.
-BARE = '<!doctype html><html lang="en"><title>bare</title><body><main id="main"></main><div id="spoken"></div></body>'
-Ask = Callable[..., Any]
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    def serve(route: Route) -> None:
-        name = route.request.url.removeprefix(HOST).removeprefix("/assets")
-        if name == "/":
-            route.fulfill(body=BARE, content_type="text/html", headers={"Content-Security-Policy": POLICY})
-            return
-        path = PAGES / name.lstrip("/")
-        kind = mimetypes.guess_type(path.name)[0] or "text/javascript"
-        route.fulfill(body=path.read_bytes(), content_type=kind)
-
-    with chromium() as browser:
-        window = browser.new_page()
-        window.route("**/*", serve)
-        window.goto(f"{HOST}/")
-        yield window
-
-
-@pytest.fixture(scope="module")
-def ask(page: Page) -> Ask:
-    """`ask(module, script, argument)`: runs a function of a module `m` on an argument `a`."""
-
-    def run(module: str, script: str, argument: Any = None) -> Any:
-        return page.evaluate(f"async (a) => {{ const m = await import('/assets/js/{module}'); {script} }}", argument)
-
-    return run
+def ask() -> Iterator[Ask]:
+    with asking() as run:
+        yield run
 
 
 @quickly
