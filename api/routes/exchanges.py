@@ -109,7 +109,9 @@ def _own_paths(blueprint: APIBlueprint, desk: KeyDesk) -> None:
     def exchanges(query: ListQuery) -> Answer:
         return desk.listed(query)
 
-    @blueprint.post("/exchanges", summary="Add an exchange key; one that may withdraw is refused")
+    @blueprint.post(
+        "/exchanges", summary="Add an exchange key; one that may withdraw is refused", responses={201: None}
+    )
     @needs(Verb.MANAGE_EXCHANGES)
     def add_exchange(body: ExchangeKeyBody) -> Answer:
         return desk.add(body)
@@ -142,7 +144,9 @@ def _predecessor_paths(blueprint: APIBlueprint, desk: KeyDesk) -> None:
         _oneself(path.user_id)
         return desk.listed(query)
 
-    @blueprint.post("/users/<user_id>/exchanges", summary="Add an exchange key, as earlier clients do")
+    @blueprint.post(
+        "/users/<user_id>/exchanges", summary="Add an exchange key, as earlier clients do", responses={201: None}
+    )
     @needs(Verb.MANAGE_EXCHANGES)
     def add_user_exchange(path: OwnerPath, body: ExchangeKeyBody) -> Answer:
         _oneself(path.user_id)

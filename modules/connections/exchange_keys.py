@@ -20,8 +20,9 @@ from modules.accounts.vault import Keyring
 from modules.accounts.vault_opening import open_sealed
 from modules.connections.candle_download import redirect
 from modules.connections.feeds.addresses import Addresses, addresses_of
-from modules.domain.errors import InvalidInput, Rejected, Trouble, Unavailable
+from modules.domain.errors import InvalidInput, Misconfigured, Rejected, Trouble, Unavailable
 from modules.domain.money import plain
+from modules.runtime.logs import log
 
 TIMEOUT_SECONDS = 10.0
 _ACCEPTED = "The exchange accepts this key."
@@ -82,10 +83,13 @@ class KeyCheck:
     def balance(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
         """The money that lies there: asset, free, used, total as decimal strings, without assets of which there is none.
 
-        Raises Unavailable when the exchange does not answer sensibly, Rejected when it refuses the key.
+        Raises Unavailable when the exchange does not answer sensibly, InvalidInput when it refuses the key.
         """
-        with self._client(row["exchange"], self._opened(row), testnet=row["testnet"]) as client:
-            told = client.fetch_balance()
+        try:
+            with self._client(row["exchange"], self._opened(row), testnet=row["testnet"]) as client:
+                told = client.fetch_balance()
+        except Rejected as refused:
+            raise InvalidInput(refused.message, code="key_refused") from refused
         totals = {asset: amount for asset, amount in (told.get("total") or {}).items() if amount}
         return [
             {"asset": asset, **{part: _number((told.get(asset) or {}).get(part)) for part in ("free", "used", "total")}}
@@ -93,7 +97,11 @@ class KeyCheck:
         ]
 
     def _opened(self, row: Mapping[str, Any]) -> dict[str, SecretStr]:
-        return open_sealed(self._ring, row["sealed"], place_of(row))
+        try:
+            return open_sealed(self._ring, row["sealed"], place_of(row))
+        except Misconfigured as error:
+            log("exchange_keys").error("a key can't be opened", key_id=row["id"], problems=error.problems)
+            raise Unavailable("This key can't be opened right now; whoever runs the service must look.") from error
 
     def _report(self, exchange: str, fields: Mapping[str, SecretStr], *, testnet: bool) -> KeyReport:
         ask = None if testnet and exchange.startswith("binance") else _RIGHTS.get(exchange)

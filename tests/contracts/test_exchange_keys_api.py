@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import schemathesis
 from pydantic import SecretStr
+from schemathesis import GenerationMode
 
 from modules.accounts import audit
 from modules.accounts.exchange_keys import place_of
 from modules.accounts.vault import Keyring, Place, keyring, seal, vault_key
 from modules.accounts.vault_opening import open_sealed
+from modules.connections.exchange_keys import VENUES
 from modules.domain.errors import Misconfigured, Rejected
 from modules.domain.people import Principal, Role
 from tests.contracts import trading_house
+from tests.contracts.test_openapi_fuzz import try_operation
 from tests.contracts.trading_house import House
 from tests.fakes.exchange_accounts import API_KEY, PASSPHRASE, SECRET, ExchangeAccounts
 
@@ -250,6 +254,41 @@ def test_no_secret_is_found_in_clear_anywhere(
     actions = [row["action"] for row in house.world.store["audit_log"].all()]
     assert actions.count("exchange_key.added") == 5
     assert actions.count("exchange_key.removed") == 1
+
+
+def test_a_key_closed_with_another_master_key_is_a_clear_no(house: House) -> None:
+    key_id = add(house)[1]["exchange"]["id"]
+    row = kept(house)[0]
+    other = seal(
+        Keyring(vault_key("another")), {"api_key": SecretStr(API_KEY), "secret": SecretStr(SECRET)}, place_of(row)
+    )
+    house.world.store["exchange_keys"].update({"sealed": other}, key=key_id)
+    for method, path in (("POST", "test"), ("GET", "balance")):
+        status, told = house.call("ann", method, f"/api/exchanges/{key_id}/{path}")
+        assert (status, told["error"]["code"]) == (503, "unavailable")
+        assert "MASTER_KEY" not in json.dumps(told)
+
+
+def test_a_refused_key_has_no_balance(house: House, accounts: ExchangeAccounts) -> None:
+    key_id = add(house)[1]["exchange"]["id"]
+    accounts.api_key = "taken back"
+    status, told = house.call("ann", "GET", f"/api/exchanges/{key_id}/balance")
+    assert (status, told["error"]["code"]) == (422, "key_refused")
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_answer_is_one_that_the_description_names(house: House, mode: GenerationMode) -> None:
+    """As for all other paths, but with an exchange on loopback that knows nobody."""
+    places = dict.fromkeys(VENUES, house.settings.exchange_urls["binance"])
+    house.settings.exchange_urls.update(places)
+    description = schemathesis.openapi.from_wsgi("/api/openapi.json", house.app)
+    tried = 0
+    for found in description.get_all_operations():
+        operation = found.ok()
+        if "/exchanges" in operation.path:
+            try_operation(operation, "ann", mode)
+            tried += 1
+    assert tried >= 13
 
 
 # ---- the vault ------------------------------------------------------------------------------------------------------
