@@ -10,13 +10,14 @@ from typing import Any
 from tinydb import where
 
 from database import Store
-from modules.domain.errors import NotFound
+from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.market import ms_from_utc
 from modules.domain.money import plain
 from modules.domain.orders import Fill, Order
 from modules.domain.plans import Plan
 from modules.domain.positions import Position
 from modules.records import from_document
+from modules.trading.manual import is_by_hand
 from modules.views import iso, order_row, position_row
 
 _FIRST_DAY = datetime.fromisoformat("2009-01-03T00:00:00+00:00")
@@ -84,11 +85,37 @@ def fill_row(fill: Fill) -> dict[str, Any]:
     }
 
 
+def plans_page(
+    store: Store, accounts: Collection[str] | None, status: str, cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Plans of these accounts (None: everybody's), newest first, and the cursor of what follows."""
+    if cursor is not None and not store["plans"].contains(key=cursor):
+        raise InvalidInput("the cursor is not one that this list gave", fields={"cursor": "unknown"})
+    wanted = where("created_at") >= 0
+    if accounts is not None:
+        wanted = wanted & where("account_id").one_of(sorted(accounts))
+    if status != "all":
+        wanted = wanted & (where("status") == status)
+    found = store["plans"].search(wanted, order_by="created_at", descending=True, after=cursor, limit=limit + 1)
+    rows = [plan_row(from_document(Plan, each)) for each in found[:limit]]
+    return rows, rows[-1]["id"] if len(found) > limit else None
+
+
+def plan_of(store: Store, plan_id: str, accounts: Collection[str] | None) -> Plan | None:
+    """A plan of these accounts; None while it waits to be made or was refused. Raises NotFound for any other."""
+    for collection, key in (("plans", plan_id), ("planning_queue", plan_id), ("refusals", f"plan:{plan_id}")):
+        document = store[collection].get(key=key)
+        if document is not None and (accounts is None or document["account_id"] in accounts):
+            return from_document(Plan, document) if collection == "plans" else None
+    raise NotFound("You have no such plan.")
+
+
 def plan_row(plan: Plan) -> dict[str, Any]:
     """A plan as every door shows it."""
     return {
         "id": plan.id,
         "account_id": plan.account_id,
+        "signal_id": None if is_by_hand(plan.signal_id) else plan.signal_id,
         "source": plan.source,
         "symbol": plan.symbol,
         "side": plan.side.value,

@@ -19,6 +19,7 @@ from modules.domain.money import ZERO, plain
 from modules.domain.people import Account
 from modules.domain.positions import Position
 from modules.records import from_document
+from modules.trading.manual import is_by_hand
 from modules.views import iso
 
 
@@ -80,7 +81,7 @@ def trade_row(position: Position) -> dict[str, Any]:
     return {
         "id": position.id,
         "account_id": position.account_id,
-        "signal_id": position.signal_id,
+        "signal_id": None if is_by_hand(position.signal_id) else position.signal_id,
         "symbol": position.symbol,
         "side": position.side.value,
         "status": position.status.value,

@@ -28,6 +28,7 @@ from modules.domain.signals import Signal
 from modules.records import from_document
 from modules.runtime.heartbeat import Beat, read_beats
 from modules.runtime.settings import KILL_FILE
+from modules.trading.manual import is_by_hand
 
 VERSION = "0.1.0"
 MAX_PAGE = 500
@@ -246,7 +247,7 @@ def position_row(position: Position, prices: Mapping[str, Decimal]) -> dict[str,
         "realised_pnl": _rounded(position.realised_pnl),
         "unrealised_pnl": _rounded(position.unrealised_pnl(price)) if price is not None else _idle_pnl(position),
         "fees": _rounded(position.fees),
-        "signal_id": position.signal_id,
+        "signal_id": None if is_by_hand(position.signal_id) else position.signal_id,
         "opened_at": _moment(position.opened_at),
         "closed_at": _moment(position.closed_at),
         "close_reason": position.close_reason,
@@ -272,7 +273,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "reduce_only": order.reduce_only,
         "leverage": plain(order.leverage),
         "plan_id": order.plan_id,
-        "signal_id": order.signal_id,
+        "signal_id": None if is_by_hand(order.signal_id) else order.signal_id,
         "reason": order.reason,
         "created_at": _moment(order.created_at),
         "updated_at": _moment(order.updated_at),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from api.bodies.trading import Strict
+from api.bodies.trading import OwnedQuery, Strict
 from modules.domain.errors import InvalidInput
 from modules.domain.money import decimal_from
 from modules.trading.exit_program import MAX_TARGETS
@@ -200,6 +200,18 @@ class EquityQuery(AccountQuery):
 
     since: Since = Field(default=None, description="ISO-8601 with zone; the last 30 days without it.")
     limit: int = Field(default=1000, ge=1, le=5000, description="More points than this are thinned out evenly.")
+
+
+class PlanQuery(OwnedQuery):
+    """Plans by status: open while they may still trade."""
+
+    status: Literal["open", "done", "all"] = "all"
+
+
+class PlanPath(Strict):
+    """One plan."""
+
+    plan_id: str = Field(max_length=200)
 
 
 class PositionPath(Strict):

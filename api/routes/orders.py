@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.asking import ask_for
-from api.bodies.orders import OcoBody, OrderPath, TrailingStopBody
+from api.asking import ask_for, outcome_row
+from api.bodies.orders import OcoBody, OrderPath, PlanPath, PlanQuery, TrailingStopBody
 from api.bodies.trading import OrderQuery
 from api.gate import current, needs, origin
 from api.platform.idempotency import answered_once, request_key
@@ -18,8 +18,17 @@ from modules.accounts.audit import record
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import Conflict, NotFound, Unavailable
 from modules.domain.positions import Position, PositionStatus
-from modules.trade_views import order_of, position_of, waiting_orders, waiting_row
+from modules.trade_views import (
+    order_of,
+    plan_of,
+    plan_row,
+    plans_page,
+    position_of,
+    waiting_orders,
+    waiting_row,
+)
 from modules.trading import manual
+from modules.trading.orders_by_hand import outcome_of_open
 from modules.views import order_row
 
 if TYPE_CHECKING:
@@ -31,9 +40,27 @@ Answer = tuple[Any, int]
 def routes(rooms: Rooms) -> APIBlueprint:
     """The blueprint over these rooms."""
     blueprint = APIBlueprint("orders", __name__, url_prefix="/api", abp_tags=[Tag(name="orders")])
+    _plans(blueprint, rooms)
     _plain_orders(blueprint, rooms)
     _advanced(blueprint, rooms)
     return blueprint
+
+
+def _plans(blueprint: APIBlueprint, rooms: Rooms) -> None:
+    @blueprint.get("/plans", summary="What one's accounts set out to do about signals and wishes, newest first")
+    @needs(Verb.READ_TRADES)
+    def plans(query: PlanQuery) -> Answer:
+        whose = accounts_in_question(rooms, query.user, query.all)
+        rows, following = plans_page(rooms.store, whose, query.status, query.cursor, query.limit)
+        return answer({"plans": rows, "next_cursor": following})
+
+    @blueprint.get("/plans/<plan_id>", summary="One plan: waiting, done with its orders sent, or refused by which rule")
+    @needs(Verb.READ_TRADES)
+    def plan(path: PlanPath) -> Answer:
+        everybody = may(current(), Verb.READ_ALL_TRADES)
+        found = plan_of(rooms.store, path.plan_id, None if everybody else _mine(rooms))
+        outcome = outcome_row(outcome_of_open(rooms.store, path.plan_id))
+        return answer({"plan_id": path.plan_id, **outcome, "plan": plan_row(found) if found is not None else None})
 
 
 def _plain_orders(blueprint: APIBlueprint, rooms: Rooms) -> None:

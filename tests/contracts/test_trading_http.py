@@ -106,6 +106,24 @@ def test_a_rule_that_says_no_gives_its_figure_and_limit(house: House) -> None:
     assert house.call("ann", "GET", "/api/positions")[1]["positions"] == []
 
 
+def test_a_plan_says_what_became_of_a_wish(house: House) -> None:
+    _, made = house.call("ann", "POST", "/api/positions", json=OPEN)
+    _, refused = house.call("ann", "POST", "/api/positions", json={**OPEN, "quantity": "5"})
+    _, plan = house.call("ann", "GET", f"/api/plans/{made['plan_id']}")
+    assert (plan["status"], plan["plan"]["source"], plan["plan"]["signal_id"]) == ("done", "manual", None)
+    _, no_plan = house.call("ann", "GET", f"/api/plans/{refused['plan_id']}")
+    assert (no_plan["status"], no_plan["plan"], no_plan["refusal"]) == ("refused", None, refused["refusal"])
+    for plan_id in (made["plan_id"], refused["plan_id"], "none"):
+        assert house.call("bob", "GET", f"/api/plans/{plan_id}")[0] == 404
+    _, listed = house.call("ann", "GET", "/api/plans?status=open")
+    assert [each["id"] for each in listed["plans"]] == [made["plan_id"]]
+    assert house.call("bob", "GET", "/api/plans")[1]["plans"] == []
+    assert house.call("bob", "GET", "/api/plans?all=true")[0] == 403
+    assert house.call("operator", "GET", "/api/plans?user=ann")[1]["plans"][0]["account_id"] == "paper-ann"
+    assert house.call("ann", "GET", "/api/plans?cursor=none")[0] == 422
+    assert house.call("ann", "GET", "/api/positions")[1]["positions"][0]["signal_id"] is None
+
+
 def test_nothing_is_opened_while_trading_is_stopped_but_closing_works(house: House) -> None:
     position = opened(house)
     assert house.call("ann", "POST", "/api/safety/killswitch", json={})[0] == 200
