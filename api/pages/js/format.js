@@ -37,6 +37,14 @@ export function price(value) {
   return grouped(text).replace("-", MINUS);
 }
 
+/** A computed figure in about five digits: 41.774, 0.00012346, 3,219.9. */
+export function figure(value) {
+  if (!known(value)) return NOTHING;
+  const number = Number(value);
+  const text = Number.isInteger(number) ? String(number) : Number(number.toPrecision(5)).toString();
+  return /e/.test(text) ? text : grouped(text).replace("-", MINUS);
+}
+
 /** A quantity as it is, grouped. */
 export function quantity(value) {
   if (!known(value)) return NOTHING;

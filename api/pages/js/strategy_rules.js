@@ -34,7 +34,7 @@ function conditionPart(language, rule, name, acts) {
   against.value = "other" in rule ? "other" : "value";
   const right = h("span.rule-settings");
   let compared = null;
-  const left = seriesPicker(language, without(rule), name, () => drawRight({}));
+  const left = seriesPicker(language, without(rule), name, () => drawRight(compared.value()));
   const drawRight = (given) => {
     compared = against.value === "other" ? otherSeries(language, given.other ?? { type: "price" }, name) : constant(left, given.value, name);
     fill(right, compared.element);

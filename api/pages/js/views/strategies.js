@@ -4,7 +4,7 @@ import { call } from "../api.js";
 import { ask, show as showDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import * as format from "../format.js";
-import { card, cell, empty, head, loads, pill, table, when } from "../parts.js";
+import { card, cell, empty, head, loads, pill, side, table, when } from "../parts.js";
 import { failed, toast } from "../toast.js";
 
 /** The tabs of the two pages about strategies. */
@@ -39,22 +39,21 @@ function row(each, place) {
       button(each.enabled ? "Switch off" : "Switch on…", () => toggle(each, place)), button("Delete…", () => remove(each, place), true))));
 }
 
-async function now(each) {
-  const place = loads("What it says", () => call("POST", `/api/strategies/${encodeURIComponent(each.id)}/evaluate`, { body: {} }), ({ evaluations }) => h("div.stack", evaluations.map((one) => h("section.stack", h("h3", format.pair(one.symbol)),
-    one.problem ? h("p.warn", one.problem) : [h("p", one.conditions_met ? pill(one.signal, "good") : pill("no signal", ""), " at the candle closed ", when(one.at)), conditions(one.entry ?? one.conditions)]))));
+function now(each) {
+  const place = loads("What it says", () => call("POST", `/api/strategies/${encodeURIComponent(each.id)}/evaluate`, { body: {} }), ({ evaluations }) => h("div.stack", evaluations.map(evaluation)));
   showDialog(`What ${each.name} says now`, place);
 }
 
-function conditions(found) {
-  const rows = flat(found);
-  if (!rows.length) return null;
-  return h("ul.lines", rows.map((each) => h("li", h("span.breaks", each.text ?? each.condition ?? each.place), h("span.line-end", pill(each.met ?? each.holds ?? each.value ? "holds" : "does not", each.met ?? each.holds ?? each.value ? "good" : "")))));
+function evaluation(one) {
+  if (one.problem) return h("section.stack", h("h3", format.pair(one.symbol)), h("p.warn", one.problem));
+  return h("section.stack", h("h3", format.pair(one.symbol), " ", one.conditions_met ? side(one.signal) : h("span.quiet", "no signal")),
+    h("p.quiet.small", `At ${format.price(one.price)}, the ${one.timeframe} candle closed `, when(one.at), one.exchange === "simulated" ? ", simulated market." : "."),
+    one.sides.map((each) => [conditions(`To ${each.action === "SELL" ? "sell" : "buy"}`, each.entry), conditions("To leave", each.exit)]));
 }
 
-function flat(found) {
-  if (!found) return [];
-  if (Array.isArray(found)) return found.flatMap(flat);
-  return found.members ? found.members.flatMap(flat) : [found];
+function conditions(title, rows) {
+  if (!rows.length) return null;
+  return [h("h4.small", title), h("ul.lines", rows.map((each) => h("li", h("span.breaks", each.condition), h("span.quiet.small", ` ${format.figure(each.left)} against ${format.figure(each.right)}`), h("span.line-end", pill(each.holds ? "holds" : "does not hold", each.holds ? "good" : "")))))];
 }
 
 async function toggle(each, place) {
