@@ -33,6 +33,8 @@ from modules.runtime.logs import log
 
 AT_ONCE = 16
 _LOOK_AHEAD = 200
+#: So many deliveries of one hook, then others get their turn at its place.
+_IN_A_ROW = 50
 _GONE = 410
 #: A delivery that was being sent when the process died is sent again after this long.
 _STUCK_AFTER = timedelta(seconds=60)
@@ -143,6 +145,7 @@ class WebhookCourier:
         self._writer = WebhookWriter(store)
         self._lanes = Lanes(AT_ONCE)
         self._swept: datetime | None = None
+        self._stopping = False
         self._trouble = ""
         self._log = log("webhooks")
 
@@ -151,12 +154,13 @@ class WebhookCourier:
         read = self._writer.turn(now)
         self._lanes.clear_ended()
         for row in self._due(now):
-            self._lanes.begin(row["hook_id"], self._deliver(row))
+            self._lanes.begin(row["hook_id"], self._serve(row))
         self._sweep(now)
         return read > 0
 
     async def stop(self) -> None:
         """Lets what is being sent finish, for a few seconds; what does not is sent again by the next start."""
+        self._stopping = True
         await self._lanes.finish()
 
     def trouble(self) -> str:
@@ -173,10 +177,13 @@ class WebhookCourier:
             for hook in self._store["hooks"].all():
                 rows += self._store["hook_deliveries"].search(due & (where("hook_id") == hook["id"]), limit=1)
         first: dict[str, Document] = {}
-        for row in sorted(rows, key=lambda each: (each["created_at"], each["id"])):
+        for row in sorted(rows, key=lambda each: int(each["created_at"])):  # ties as they were written
             if row["hook_id"] not in self._lanes.busy:
                 first.setdefault(row["hook_id"], row)
-        chosen = list(first.values())[: self._lanes.room]
+        return self._claimed(list(first.values())[: self._lanes.room], now)
+
+    def _claimed(self, chosen: list[Document], now: datetime) -> list[Document]:
+        """The rows, marked as being sent."""
         if not chosen:
             return []
         claim = {"status": DeliveryState.SENDING.value, "due_at": ms_from_utc(now + _STUCK_AFTER)}
@@ -186,16 +193,32 @@ class WebhookCourier:
                 tx["hook_deliveries"].update({**claim, "tries": row["tries"]}, key=row["id"])
         return chosen
 
-    async def _deliver(self, row: Document) -> None:
+    async def _serve(self, row: Document) -> None:
+        """Sends to one hook what is due, one after the other; a failure leaves the rest to the next turn."""
+        due = (where("hook_id") == row["hook_id"]) & where("status").one_of(list(WAITING))
+        for _ in range(_IN_A_ROW):
+            if not await self._deliver(row) or self._stopping:
+                break
+            now = self._clock.now()
+            following = self._store["hook_deliveries"].search(
+                due & (where("due_at") <= ms_from_utc(now)), order_by="created_at", limit=1
+            )
+            if not following:
+                break
+            (row,) = self._claimed(following, now)
+        self._wake()
+
+    async def _deliver(self, row: Document) -> bool:
+        """Tries one delivery and writes down what became of it; whether it arrived."""
         document = self._store["hooks"].get(key=row["hook_id"])
         if document is None:  # removed meanwhile, with its deliveries
-            return
+            return False
         hook = from_document(Hook, document)
         tried = await self._try(row, hook)
         self._trouble = "" if tried.arrived else tried.why
         with self._store.transaction() as tx:
             self._settle(tx, row, tried)
-        self._wake()
+        return tried.arrived
 
     async def _try(self, row: Document, hook: Hook) -> Tried:
         secret = signing_secret(self._root, hook.id, hook.salt)

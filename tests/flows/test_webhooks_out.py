@@ -321,6 +321,9 @@ async def test_a_slow_receiver_delays_no_other(post: Post) -> None:
         await asyncio.sleep(0.01)
     assert {row["status"] for row in post.rows(quick.id)} == {"delivered"}
     assert {row["status"] for row in post.rows(stuck.id)} <= {"sending", "queued"}
+    for task in asyncio.all_tasks():
+        if task.get_name() == f"send to {stuck.id}":
+            task.cancel()
     await slow.stop()
 
 
@@ -414,3 +417,18 @@ async def test_limits_of_making_hooks(post: Post) -> None:
     scoped = Principal(post.ann.user_id, Role.SUBSCRIBER, "api_key", frozenset({"profile.own", "signals.read"}))
     with pytest.raises(NotAllowed):
         post.hook(who=scoped)
+
+
+async def test_a_burst_goes_out_in_one_go_and_in_order(post: Post) -> None:
+    hook, _ = post.hook("order.*", "plan.*", "position.*", "signal.*")
+    await post.say()
+    await asyncio.to_thread(post.world.price, "BTCUSDT", "61000", "62000", "63000")
+    await post.courier.turn(post.clock.now())
+    under_way = [task for task in asyncio.all_tasks() if task.get_name().startswith("send to")]
+    await asyncio.wait(under_way)
+    rows = post.rows(hook.id)
+    assert len(rows) > 15
+    assert {row["status"] for row in rows} == {"delivered"}
+    told = [int(json.loads(each.body)["id"].removeprefix("evt_")) for each in post.receiver.requests]
+    assert told == sorted(told)
+    assert post.receiver.connections == len(told)
