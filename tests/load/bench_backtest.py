@@ -28,6 +28,10 @@ from modules.analysis.candles import Candles
 from modules.backtesting import portfolio
 from modules.backtesting.assumptions import Assumptions
 from modules.backtesting.engine import run as backtest
+from modules.backtesting.robustness.monte_carlo import Method, Simulation, simulate_trades
+from modules.backtesting.robustness.search import search
+from modules.backtesting.robustness.subject import Parameters, Subject
+from modules.backtesting.robustness.walk_forward import Walk, walk_forward
 from modules.backtesting.statistics import MEANINGS, metrics_of
 from modules.backtesting.sweep import sweep
 from modules.strategies.decisions import Decisions
@@ -204,6 +208,30 @@ def portfolio_rows() -> list[Row]:
     return [Row(AREA, "portfolio, 10 symbols x 1 year of 15m", middle, "s", "< 1", middle < 1)]
 
 
+def decide_pair(candles: Candles, parameters: Parameters) -> Decisions:
+    """The strategy of the benchmark with open periods."""
+    return peers.cross(candles, parameters["fast"], parameters["slow"])
+
+
+def luck_rows() -> list[Row]:
+    """Monte Carlo, search and walk-forward; how fast, without a promise."""
+    draws = np.random.default_rng(1)
+    gains, asked = draws.normal(0.001, 0.01, 1_000), Simulation(Method.BOOTSTRAP, runs=10_000)
+    simulate_trades(gains[:9], np.ones(9), Simulation(Method.BOOTSTRAP, runs=2))
+    paths = statistics.median(seconds(lambda: simulate_trades(gains, np.ones(1_000), asked))[0] for _ in range(5))
+    candles, subject = minutes(100_000), Subject(decide_pair, peers.RULES, Assumptions(capital=CASH))
+    sets = [{"fast": fast, "slow": slow} for fast, slow in PAIRS]
+    search(subject, candles[:1_000], sets[:4])
+    searched, _ = seconds(lambda: search(subject, candles, sets))
+    walked, steps = seconds(lambda: len(walk_forward(subject, candles, sets, Walk(20_000, 10_000)).steps))
+    trained = steps * len(sets) * 20_000 / walked
+    return [
+        Row(AREA, "Monte Carlo, 10,000 paths of 1,000 trades in blocks", paths * 1e3, "ms"),
+        Row(AREA, f"search of {len(sets)} sets, 100,000 candles, decisions included", len(sets) / searched, "sets/s"),
+        Row(AREA, f"walk-forward of {steps} steps over {len(sets)} sets, training", trained / 1e6, "M candles/s"),
+    ]
+
+
 def in_process(what: str, count: int, cache: str | None = None) -> dict[str, float]:
     """Run one part in a fresh process; `cache` is another folder for compiled code."""
     extra = {"NUMBA_CACHE_DIR": cache} if cache else {}
@@ -277,7 +305,7 @@ def run() -> list[Row]:
     """All rows; about three minutes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [*single_rows(), *backtesting_rows(), *sweep_rows(), *portfolio_rows(), *process_rows()]
+        return [*single_rows(), *backtesting_rows(), *sweep_rows(), *portfolio_rows(), *luck_rows(), *process_rows()]
 
 
 if __name__ == "__main__":
