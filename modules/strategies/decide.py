@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from modules.analysis.candles import Candles, Floats
+from modules.strategies import windows
 from modules.strategies.catalogue import KINDS, Family
 from modules.strategies.decisions import Decisions
 from modules.strategies.language import (
@@ -29,6 +31,14 @@ from modules.strategies.language import (
 )
 from modules.strategies.measures import Market
 from modules.strategies.windows import Marks
+
+_CODES: Final = {
+    Operator.BELOW: windows.BELOW,
+    Operator.AT_MOST: windows.AT_MOST,
+    Operator.ABOVE: windows.ABOVE,
+    Operator.AT_LEAST: windows.AT_LEAST,
+    Operator.EQUAL: windows.EQUAL,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,37 +196,11 @@ def _compare(condition: Condition, market: Market, needed: Marks | None) -> Trut
 
 def compared(operator: Operator, left: Floats, right: Floats | float) -> Truth:
     """Two columns, or a column and a number, compared row by row."""
-    known = ~np.isnan(left)
-    if not isinstance(right, float):
-        known &= ~np.isnan(right)
-    with np.errstate(invalid="ignore"):
-        yes = _holds(operator, left, right)
+    left = np.ascontiguousarray(left, np.float64)
+    other = np.full(1, right) if isinstance(right, float) else np.ascontiguousarray(right, np.float64)
+    yes, no = np.empty(len(left), np.bool_), np.empty(len(left), np.bool_)
     if operator.crosses:
-        known[1:] &= known[:-1].copy()
-        known[:1] = False
-    yes &= known
-    return Truth(yes, known & ~yes)
-
-
-def _holds(operator: Operator, left: Floats, right: Floats | float) -> Marks:
-    match operator:
-        case Operator.BELOW:
-            return left < right
-        case Operator.AT_MOST:
-            return left <= right
-        case Operator.ABOVE:
-            return left > right
-        case Operator.AT_LEAST:
-            return left >= right
-        case Operator.EQUAL:
-            return np.asarray(left == right)
-        case Operator.CROSSES_ABOVE:
-            return _crosses(left > right, left <= right)
-        case Operator.CROSSES_BELOW:
-            return _crosses(left < right, left >= right)
-
-
-def _crosses(now: Marks, before: Marks) -> Marks:
-    yes = np.zeros(len(now), np.bool_)
-    yes[1:] = now[1:] & before[:-1]
-    return yes
+        windows.cross(1.0 if operator is Operator.CROSSES_ABOVE else -1.0, left, other, yes, no)
+    else:
+        windows.compare(_CODES[operator], left, other, yes, no)
+    return Truth(yes, no)

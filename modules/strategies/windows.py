@@ -141,3 +141,46 @@ def latest_standing(confirmed: Integers, ended: Integers, rows: int) -> Integers
         if height > 0:
             out[row] = stack[height - 1]
     return out
+
+
+BELOW, AT_MOST, ABOVE, AT_LEAST, EQUAL = 0, 1, 2, 3, 4
+
+
+@kernel(inline=True)
+def _holds(code: int, left: float, right: float) -> bool:
+    if code == BELOW:
+        return left < right
+    if code == AT_MOST:
+        return left <= right
+    if code == ABOVE:
+        return left > right
+    if code == AT_LEAST:
+        return left >= right
+    return left == right
+
+
+@kernel
+def compare(code: int, left: Floats, right: Floats, yes: Marks, no: Marks) -> None:
+    """Where the comparison holds and where it does not; neither where a side is not known. One `right` is for all rows."""
+    same = len(right) == 1
+    for row in range(len(left)):
+        a, b = left[row], right[0] if same else right[row]
+        known = not (np.isnan(a) or np.isnan(b))
+        holds = _holds(code, a, b)
+        yes[row] = known and holds
+        no[row] = known and not holds
+
+
+@kernel
+def cross(side: float, left: Floats, right: Floats, yes: Marks, no: Marks) -> None:
+    """Where `left` crosses above (`side` 1) or below (-1): beyond now and not beyond on the bar before, both known."""
+    same = len(right) == 1
+    if len(left):
+        yes[0] = no[0] = False
+    for row in range(1, len(left)):
+        now = (left[row] - (right[0] if same else right[row])) * side
+        before = (left[row - 1] - (right[0] if same else right[row - 1])) * side
+        known = not (np.isnan(now) or np.isnan(before))
+        crossed = now > 0.0 and before <= 0.0
+        yes[row] = known and crossed
+        no[row] = known and not crossed
