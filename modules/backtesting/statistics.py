@@ -22,6 +22,7 @@ from modules.backtesting.statistics_equity import DAY_MS, last_of_days, returns_
 from modules.backtesting.statistics_trades import tally_of
 
 Figure = float | int | None
+_ROUNDING: Final = 1e-12
 
 #: Every figure and what it means, in the order they are shown.
 MEANINGS: Final[Mapping[str, str]] = {
@@ -110,7 +111,7 @@ def curve_figures(equity: Floats, capital: float, year: float) -> CurveFigures:
     sums, count = sums_of(equity, capital), len(equity)
     total, squares = float(sums["total"]), float(sums["squares"])
     mean = total / count if count else np.nan
-    spread = sqrt(max(squares - count * mean * mean, 0.0) / (count - 1)) if count > 1 else np.nan
+    spread = _deviation(squares, mean, count)
     downside = sqrt(float(sums["below"]) / count) if count else np.nan
     final, depth, lost = float(sums["last"]), float(sums["max_drawdown"]), float(sums["lost"])
     cagr = _growth(final / capital, count / year)
@@ -187,7 +188,7 @@ def _from_trades(result: Result) -> dict[str, float]:
     mean = _over(won - lost, count)
     average_win, average_loss = _over(won, wins), _over(-lost, losses)
     payoff, rate = _over(average_win, -average_loss), _over(wins, count)
-    spread = sqrt(max(counted["squares"] - count * mean * mean, 0.0) / (count - 1)) if count > 1 else np.nan
+    spread = _deviation(counted["squares"], mean, count)
     none = np.nan if not count else 0.0
     return {
         "trades": count,
@@ -242,6 +243,14 @@ def _growth(factor: float, years: float) -> float:
         return float(factor ** (1.0 / years)) - 1.0
     except OverflowError:
         return np.nan  # minutes of a gain raised to a whole year are no figure
+
+
+def _deviation(squares: float, mean: float, count: float) -> float:
+    """Sample deviation from a sum of squares; 0 where rounding is all that is left of it."""
+    if not count > 1:
+        return np.nan
+    rest = squares - count * mean * mean
+    return sqrt(rest / (count - 1)) if rest > squares * _ROUNDING else 0.0
 
 
 def _over(value: float, divisor: float) -> float:

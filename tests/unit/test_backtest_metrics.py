@@ -240,6 +240,12 @@ def test_what_is_not_defined_is_none_and_the_rest_is_json():
     assert told["final_equity"] == 10_000.0 and told["cagr"] is None and told["volatility"] is None
 
 
+def test_returns_that_never_change_have_no_sharpe_ratio():
+    told = curve_figures(10_000.0 * 1.01 ** np.arange(1, 600), 10_000.0, 365.0)
+    assert told.volatility == 0.0 and math.isnan(told.sharpe) and math.isnan(told.sortino)
+    assert told.annual_return == pytest.approx(3.65)
+
+
 def test_a_minute_of_gain_is_no_growth_of_a_year():
     told = curve_figures(np.array([20_000.0]), 10_000.0, bars_a_year(60_000))
     assert math.isnan(told.cagr) and told.total_return == 1.0
