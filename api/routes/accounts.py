@@ -99,6 +99,12 @@ def _signing_in(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
         scopes = None if who.scopes is None else sorted(who.scopes)
         return answer({"user": user, "via": who.via, "session_id": who.session_id, "scopes": scopes})
 
+    @blueprint.get("/check-verification", summary="Whether one's address is proven")
+    @needs(Verb.OWN_PROFILE)
+    def check_verification() -> Answer:
+        email = (rooms.store["users"].get(key=current().user_id) or {}).get("email")
+        return answer({"email": email, "verified": email is not None})
+
 
 def _registering(blueprint: APIBlueprint, desk: Accounts) -> None:
     @blueprint.post("/register", summary="Register; a mail asks to confirm the address")

@@ -95,6 +95,12 @@ def _me(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
         response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
         return response, status
 
+    @blueprint.post("/test/email", summary="Send a mail to one's own address, to see that it arrives")
+    @needs(Verb.OWN_PROFILE)
+    def test_email() -> Answer:
+        desk.profile.send_test_mail(current())
+        return answer({"message": "A mail is on its way."}, 202)
+
 
 def _by_id(blueprint: APIBlueprint, desk: Accounts) -> None:
     """The same by number, as older clients ask; every number but one's own is not found."""

@@ -16,25 +16,29 @@ from modules.domain.errors import TooMany
 from modules.domain.market import ms_from_utc
 
 FORGET_AFTER = timedelta(hours=24)
-_LONGEST_WAIT_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What failures are counted for, and how many of them are free."""
+    """What failures are counted for, how many of them are free, and the longest wait."""
 
     key: str
     free: int
+    longest_seconds: int
 
 
 def counters(email: str, address: str) -> tuple[Counter, Counter]:
-    """One address tried from one origin; and an origin, whatever it tries."""
-    return Counter(_key("pair", email, address), 5), Counter(_key("origin", address), 30)
+    """One address tried from one origin; and an origin, whatever it tries.
+
+    Many people may share an origin, so that one never waits long.
+    """
+    return Counter(_key("pair", email, address), 5, 3600), Counter(_key("origin", address), 30, 60)
 
 
-def wait_seconds(failures: int, free: int) -> int:
+def wait_seconds(failures: int, counter: Counter) -> int:
     """How long the next try must wait after so many failures."""
-    return 0 if failures < free else min(15 * 2 ** min(failures - free, 20), _LONGEST_WAIT_SECONDS)
+    beyond = failures - counter.free
+    return 0 if beyond < 0 else min(15 * 2 ** min(beyond, 20), counter.longest_seconds)
 
 
 def check(store: Store, counted: Iterable[Counter], now: datetime) -> None:
@@ -57,7 +61,7 @@ def failed(tx: Transaction, counted: Iterable[Counter], now: datetime) -> int:
             {
                 "id": each.key,
                 "failures": failures,
-                "blocked_until": now_ms + 1000 * wait_seconds(failures, each.free),
+                "blocked_until": now_ms + 1000 * wait_seconds(failures, each),
                 "forget_at": ms_from_utc(now + FORGET_AFTER),
             }
         )

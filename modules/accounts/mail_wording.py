@@ -27,6 +27,7 @@ class Letter(StrEnum):
     KEY_CREATED = "key_created"
     TELEGRAM_LINKED = "telegram_linked"
     DELETED = "deleted"
+    TEST = "test"
     NOTICE = "notice"
 
 
@@ -113,6 +114,10 @@ _TEXTS: Mapping[Letter, tuple[str, str]] = {
     Letter.TELEGRAM_LINKED: (
         "A Telegram account was linked",
         "A Telegram account was linked to your account at {at}. It may ask and act for you in the chat.\n\n" + _NOT_YOU,
+    ),
+    Letter.TEST: (
+        "Test",
+        "This is the mail you asked for at {at}: mails of this installation reach you.",
     ),
     Letter.DELETED: (
         "Your account was deleted",

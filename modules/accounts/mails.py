@@ -145,6 +145,8 @@ class MailCourier:
         else:
             self._trouble = ""
             self._settle(mail, MailStatus.SENT)
+            if letter is Letter.DELETED:  # nothing is kept of whoever left, their address least of all
+                self._store["mails"].remove(key=mail["id"])
             self._logger.info("mail sent", mail_id=mail["id"], letter=letter.value)
 
     def _letter(self, mail: Document) -> Letter | None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
 from database import Document, InvalidDocument
-from modules.accounts import audit
-from modules.accounts.office import Caller, Office, iso
+from modules.accounts import attempts, audit
+from modules.accounts.mail_wording import Letter
+from modules.accounts.mails import post
+from modules.accounts.office import Caller, Office, iso, shown
 from modules.accounts.two_factor import is_on
-from modules.domain.errors import InvalidInput, NotFound
+from modules.domain.errors import Conflict, InvalidInput, NotFound, TooMany
 from modules.domain.people import Principal
 
 MOST_PREFERENCES = 16_384
+_TEST_MAILS_PER_HOUR = 3
+_HOUR = timedelta(hours=1)
 
 
 class Profile:
@@ -58,6 +63,17 @@ class Profile:
         except InvalidDocument as error:
             raise InvalidInput("This can't be kept.", fields={"preferences": str(error)[:200]}) from error
         return self.preferences(who.user_id)
+
+    def send_test_mail(self, who: Principal) -> None:
+        """Queues a mail to one's own address. Raises Conflict without one, TooMany after a few within the hour."""
+        email, now = self._user(who.user_id).get("email"), self._office.now()
+        if not email:
+            raise Conflict("There is no address to write to.", code="no_address")
+        with self._store.transaction() as tx:
+            if attempts.allowed(tx, "test", who.user_id, most=_TEST_MAILS_PER_HOUR, per=_HOUR, now=now):
+                post(tx, email, Letter.TEST, now, fields={"at": shown(now)}, user_id=who.user_id)
+                return
+        raise TooMany("That is enough for this hour.", retry_after_seconds=int(_HOUR.total_seconds()))
 
     def _user(self, user_id: str) -> Document:
         user = self._store["users"].get(key=user_id)

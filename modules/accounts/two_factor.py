@@ -75,6 +75,8 @@ class TwoFactor:
             user = self._user(tx, who.user_id)
             if is_on(user.get("two_factor")):
                 raise Conflict("Two-factor sign-in is on already. Turn it off first.", code="two_factor_on")
+            if not user.get("password_hash"):  # turning it off asks for the password
+                raise Conflict("There is no password yet that this could be added to.", code="no_password")
             factor = {"sealed": self._seal.close(secret, who.user_id), "enabled_at": None, "last_step": 0}
             tx["users"].update({"two_factor": {**factor, "backup_codes": []}}, key=who.user_id)
         uri = pyotp.TOTP(secret).provisioning_uri(name=user.get("email") or who.user_id, issuer_name=_ISSUER)

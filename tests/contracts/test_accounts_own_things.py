@@ -237,6 +237,25 @@ class TestProfile:
         )
 
 
+def test_a_mail_to_try_is_sent_to_oneself_a_few_times(house: House, ann: str) -> None:
+    for _ in range(3):
+        assert house.call("POST", "/api/test/email", ann)[0] == 202
+    assert house.code("POST", "/api/test/email", ann) == (429, "too_many")
+    assert house.letters().count("test") == 3
+    house.store["users"].update({"email": None}, where("email") == ANN)
+    assert house.code("POST", "/api/test/email", ann) == (409, "no_address")
+
+
+def test_an_address_that_signs_in_is_proven(house: House, ann: str) -> None:
+    body = house.call("GET", "/api/auth/check-verification", ann)[1]
+    assert (body["email"], body["verified"]) == (ANN, True)
+
+
+def test_who_has_no_password_can_not_lock_themselves_out(house: House) -> None:
+    """Turning the second factor off asks for the password."""
+    assert house.code("POST", "/api/2fa/enroll", house.operator_token) == (409, "no_password")
+
+
 ODD = ["\x00", "a\x00b", "\ud800", 10**30, [], {}, True, None, "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
 
 

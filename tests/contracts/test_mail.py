@@ -75,6 +75,15 @@ async def test_a_mail_goes_out_once_with_what_it_says(store: Store) -> None:
     assert "vzk_c_abc" not in str(row)
 
 
+async def test_of_whoever_left_not_even_the_address_stays(store: Store) -> None:
+    async with SmtpServer() as server:
+        house = Post(store, smtp(server))
+        house.write(Letter.DELETED, fields={"at": "now"})
+        await house.turn()
+    assert len(server.mails) == 1
+    assert store["mails"].all() == []
+
+
 async def test_whether_somebody_reads_it_is_seen_when_it_is_made_out(store: Store) -> None:
     async with SmtpServer() as server:
         house = Post(store, smtp(server))
