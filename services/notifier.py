@@ -20,6 +20,7 @@ from modules.connections.push_sender import push_sender
 from modules.connections.safe_http import SafeHttp, outbound_rules
 from modules.connections.webhook_sender import WebhookSender
 from modules.domain.errors import Misconfigured
+from modules.notices.account_news import AccountNews
 from modules.notices.personal import PersonalNotices
 from modules.notices.push import PushCourier
 from modules.notices.webhooks import WebhookCourier
@@ -51,6 +52,7 @@ def couriers(core: Core) -> list[Courier]:
     return [
         MailCourier(store, mail_sender(settings), settings.web_address),
         PersonalNotices(store),
+        AccountNews(store),
         WebhookCourier(store, WebhookSender(SafeHttp(rules)), clock, root_secret=root),
         PushCourier(store, push_sender(settings, SafeHttp(rules)), clock),
         Sweeper(store),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
@@ -113,6 +113,10 @@ class Preferences:
     def wants(self, notice: Notice, channel: Channel) -> bool:
         """Whether this kind of notice is to come over this channel at all."""
         return channel in self.channels[notice]
+
+    def without(self, channel: Channel) -> Preferences:
+        """The same with one channel left out."""
+        return replace(self, channels={notice: channels - {channel} for notice, channels in self.channels.items()})
 
     def quiet_until(self, notice: Notice, now: datetime) -> datetime | None:
         """Until when such a notice must make no noise; None when it may come now. Alarms always may."""

@@ -286,3 +286,17 @@ def test_credentials_that_are_none_are_told_at_the_start(tmp_path: Path) -> None
             read_account(path)
     with pytest.raises(Misconfigured):
         read_account(tmp_path / "none.json")
+
+
+async def test_staff_hears_alarms_and_an_owner_of_their_refused_call(post: Post) -> None:
+    post.register()
+    with post.store.transaction() as tx:
+        append(tx, Event(EventKind.ALARM, post.clock.now(), {"area": "prices", "sentence": "No price comes."}, key="a"))
+        body = {"source": "webhook:tv", "message_id": "1", "rule": "late", "sentence": "It is late."}
+        refused = EventKind.SIGNAL_REFUSED
+        append(tx, Event(refused, post.clock.now(), {**body, "owner": OPERATOR}, key="b"))
+        append(tx, Event(refused, post.clock.now(), {**body, "owner": "somebody"}, key="c"))
+        append(tx, Event(refused, post.clock.now(), body, key="d"))
+    await post.settle()
+    assert sorted(each["kind"] for each in post.heard()) == ["alarm", "refusal"]
+    assert [each["letter"] for each in post.store["mails"].all()] == ["notice"]  # an alarm goes by mail too

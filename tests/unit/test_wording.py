@@ -182,7 +182,7 @@ def test_what_an_operator_must_know(kind: EventKind, body: dict[str, Any], text:
 
 def test_every_kind_that_is_told_has_words() -> None:
     told = {kind for kind, _, _ in [*SIGNAL_LINES, *ACCOUNT_LINES, *OPERATOR_LINES]} | {EventKind.SIGNAL_RECEIVED}
-    assert told == {*outbox._SIGNAL_KINDS, *outbox._ACCOUNT_KINDS, *outbox._OPERATOR_KINDS}
+    assert told == {*outbox._SIGNAL_KINDS, *outbox.ACCOUNT_KINDS, *outbox._OPERATOR_KINDS}
 
 
 def test_other_kinds_are_not_told() -> None:
