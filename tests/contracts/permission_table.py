@@ -61,6 +61,7 @@ GET    /api/analytics/sentiment/<symbol>
 GET    /api/analytics/top5
 POST   /api/analytics/win-probability
 GET    /api/audit/user/<user_id>
+GET    /api/auth/check-verification
 POST   /api/auth/email
 POST   /api/auth/logout-all
 GET    /api/auth/me
@@ -89,6 +90,8 @@ GET    /api/orders
 GET    /api/orders/<order_id>
 GET    /api/orders/advanced
 GET    /api/pnl
+GET    /api/plans
+GET    /api/plans/<plan_id>
 GET    /api/positions
 GET    /api/positions/<position_id>
 GET    /api/positions/limits
@@ -105,12 +108,14 @@ GET    /api/sources/<path:name>
 GET    /api/strategies
 GET    /api/strategies/<strategy_id>
 POST   /api/strategies/<strategy_id>/evaluate
+GET    /api/strategies/<strategy_id>/chart
 GET    /api/strategies/<strategy_id>/versions
 GET    /api/strategies/builtin
 POST   /api/strategies/check
 GET    /api/strategies/language
 DELETE /api/telegram/link
 POST   /api/telegram/link
+POST   /api/test/email
 GET    /api/ticker/<symbol>
 GET    /api/trade-settings
 GET    /api/users/<user_id>

@@ -202,6 +202,7 @@ SERVICE = {
 STAFF_LOOK = {
     "GET /api/audit/user/<user_id>",
     "GET /api/orders/<order_id>",
+    "GET /api/plans/<plan_id>",
     "GET /api/positions/<position_id>",
 }
 
@@ -262,6 +263,7 @@ def objects(house: House) -> dict[str, str]:
     return {
         "user_id": "ann",
         "position_id": position,
+        "plan_id": position.removeprefix("pos-"),
         "order_id": working,
         "strategy_id": strategy,
         "indicator_id": indicator,
