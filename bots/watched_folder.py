@@ -37,7 +37,8 @@ class WatchedFolder:
         written: list[tuple[float, Path]] = []
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):  # it may be gone since it was listed
-                if path.suffix in (".txt", ".json") and path.is_file():
+                # What a link points to was not put here: it might be any file of this machine.
+                if path.suffix in (".txt", ".json") and path.is_file() and not path.is_symlink():
                     written.append((path.stat().st_mtime, path))
         rested = sorted((at, path) for at, path in written if now.timestamp() - at >= _REST_SECONDS)
         for _, path in rested:

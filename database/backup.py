@@ -94,7 +94,8 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def publish(draft: Path, path: Path) -> None:
-    """Give a finished file its name in one step, once its content is on the disk."""
+    """Give a finished file its name in one step, once its content is on the disk; its owner alone may read it."""
+    draft.chmod(0o600)
     for place, step in ((draft, None), (path.parent, (draft, path))):
         if step is not None:
             step[0].replace(step[1])

@@ -245,6 +245,7 @@ class SqliteEngine:
                     raise
                 time.sleep(0.01)
         if self.rows("PRAGMA application_id") != [(APPLICATION_ID,)]:
+            self.path.chmod(0o600)
             with self.writing():
                 self.run(f"PRAGMA application_id={APPLICATION_ID}")
                 self.run(f"PRAGMA user_version={LAYOUT}")

@@ -41,6 +41,9 @@ class Rules:
     min_volume_usd: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in ("min_score", "min_confidence", "min_volume_usd"):
+            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int | float):
+                raise ValueError(f"{name}: must be a number, got {getattr(self, name)!r}")
         for name in ("min_score", "min_confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: must lie in [0, 1], got {getattr(self, name)}")

@@ -13,6 +13,7 @@ import numpy as np
 from modules.analysis.candles import Candles
 from modules.candles import BadCandles, CandleStore, SeriesName, resample, timeframe_ms, timeframe_name
 from modules.domain.errors import NotFound
+from modules.domain.market import utc_from_ms
 
 LEAST_SHARE = 0.9
 """A joined bar needs at least this share of its finer bars: venues leave out minutes without a trade."""
@@ -64,7 +65,11 @@ def read_history(
     ]
     kept = [each for each in found if len(each.candles)]
     if not kept:
-        raise NotFound(f"no {wanted.timeframe} candle of {wanted.symbol} had closed by then")
+        when = f"{utc_from_ms(at_ms):%Y-%m-%d %H:%M}"
+        raise NotFound(
+            f"no {wanted.timeframe} candle of {wanted.symbol} that is stored here closed recently before {when} UTC;"
+            " name another time, or `cli.py candles download` newer ones"
+        )
     return max(kept, key=lambda one: (min(len(one.candles), ENOUGH_BARS), one.closed_ms))
 
 

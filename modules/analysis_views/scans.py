@@ -22,6 +22,7 @@ from modules.analysis_views.history import read_history, stored_symbols
 from modules.candles import CandleStore, load_file, parse_file_name, timeframe_ms
 from modules.candles.files import is_candle_file
 from modules.domain.errors import InvalidInput, NotFound
+from modules.domain.market import utc_from_ms
 from modules.scanning import Job, Progress, Scanner
 
 BARS = 1000
@@ -35,6 +36,10 @@ class ScanWish:
     symbols: tuple[str, ...] = ()
     timeframes: tuple[str, ...] = TIMEFRAMES
     rules: Rules = field(default_factory=Rules)
+
+
+#: Ends further apart than this are told: beside each other they are no ranking of one moment.
+_TOGETHER_MS = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +164,24 @@ def best_five(ranking: Ranking) -> list[Judged]:
 
 def ranking_lines(ranking: Ranking) -> list[str]:
     """The result for people: opportunities best first, then how many were left out and what failed."""
-    lines = [f"{'':>2}  {'symbol':<12} {'side':<7} {'score':>5} {'conf':>5} {'risk':<6} agreeing"]
+    lines = [f"{'':>2}  {'symbol':<12} {'side':<7} {'score':>5} {'conf':>5} {'risk':<6} {'as of':<16} agreeing"]
     for place, one in enumerate(ranking.opportunities, start=1):
         agree = f"{one.confluence.agreeing} of {one.confluence.agreeing + one.confluence.opposing} reasons"
         lines.append(
             f"{place:>2}  {one.symbol:<12} {one.side:<7} {one.score:>5.2f} {one.confidence:>5.0%} {one.risk_level:<6} "
-            f"{agree} on {one.confluence.timeframes} of {one.confluence.asked} timeframes"
+            f"{utc_from_ms(one.at):%Y-%m-%d %H:%M} {agree} on {one.confluence.timeframes} of {one.confluence.asked} timeframes"
         )
     if not ranking.opportunities:
         lines = ["No symbol meets the rules."]
+    lines += _apart(ranking)
     lines += [f"left out: {each.opportunity.symbol:<12} {'; '.join(each.reasons)}" for each in ranking.dropped]
     return lines + [f"failed:   {each.symbol:<12} {each.error}" for each in ranking.failures]
+
+
+def _apart(ranking: Ranking) -> list[str]:
+    """A warning where what is ranked side by side was not seen at the same time."""
+    ends = [each.at for each in ranking.opportunities]
+    if not ends or max(ends) - min(ends) <= _TOGETHER_MS:
+        return []
+    first, last = (f"{utc_from_ms(end):%Y-%m-%d}" for end in (min(ends), max(ends)))
+    return [f"WARNING:  these candles end between {first} and {last}; --at TIME compares all as of one time"]

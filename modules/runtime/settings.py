@@ -238,6 +238,8 @@ def _env_file_problems(path: Path) -> list[str]:
 def ensure_data_dir(settings: Settings) -> None:
     """Makes the data directory with its folders. Raises Misconfigured when that is not possible."""
     try:
+        if not settings.data_dir.exists():
+            settings.data_dir.mkdir(parents=True, mode=0o700)  # it holds keys and what people wrote
         for folder in (
             settings.data_dir,
             settings.data_dir / "run",

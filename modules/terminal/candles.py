@@ -30,7 +30,7 @@ def candles_import(
 
     with errors(), candle_store() as store:
         told = commands.import_paths(store, files, exchange=exchange, symbol=symbol, timeframe=timeframe, times=times)
-    tell(told, as_json)
+    tell(told, as_json, failure=2)  # what can't be stored was bad input
 
 
 @commands_app.command(name="download")
@@ -85,10 +85,10 @@ def candles_list(as_json: JsonFlag = False) -> None:
     tell(told, as_json)
 
 
-def tell(told: Any, as_json: bool) -> None:
+def tell(told: Any, as_json: bool, failure: int = 1) -> None:
     typer.echo(json.dumps({"success": not told.failed, "rows": told.rows}) if as_json else "\n".join(told.lines))
     if told.failed:
-        raise typer.Exit(1)
+        raise typer.Exit(failure)
 
 
 @contextmanager

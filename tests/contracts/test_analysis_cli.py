@@ -61,7 +61,7 @@ def test_import_list_and_verify(hourly: Path) -> None:
 def test_one_bad_file_is_a_row_and_the_others_go_in(hourly: Path, tmp_path: Path) -> None:
     bad = tmp_path / "ETHUSDT-1h.csv"
     bad.write_text("timestamp,open,high,low,close,volume\n1700006400000,1,2,3,1,1\n")
-    told = run_json("candles", "import", tmp_path, code=1)
+    told = run_json("candles", "import", tmp_path, code=2)
     assert {Path(row["file"]).name: "error" in row for row in told["rows"]} == {bad.name: True, hourly.name: False}
     assert not told["success"]
     assert [row["symbol"] for row in run_json("candles", "list")["rows"]] == ["BTCUSDT"]

@@ -99,6 +99,14 @@ def test_a_file_still_being_written_and_files_of_other_kinds_are_left(folder: Fo
     assert folder.watched.turn(folder.now) == 1
 
 
+def test_a_link_to_another_file_is_left_alone(folder: Folder, tmp_path: Path) -> None:
+    secret = tmp_path / "elsewhere.txt"
+    secret.write_text(ENTRY, encoding="utf-8")
+    (folder.path / "link.txt").symlink_to(secret)
+    folder.world.clock.advance(10)
+    assert folder.watched.turn(folder.now) == 0
+
+
 def test_a_file_taken_again_after_a_kill_is_one_message(folder: Folder) -> None:
     folder.put("btc.txt", ENTRY)
     folder.watched.turn(folder.now)
