@@ -69,3 +69,9 @@ class EvaluateBody(OptionalBody):
     """Which symbol; all of the strategy's without it."""
 
     symbol: Symbol | None = Field(default=None, examples=["BTCUSDT"])
+
+
+class ChartQuery(Strict):
+    """Of which symbol; the strategy's first without it."""
+
+    symbol: Symbol | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+from flask import send_file
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from api.bodies.strategies import (
+    ChartQuery,
     EvaluateBody,
     IndicatorDocument,
     IndicatorPath,
@@ -76,6 +79,13 @@ def _reading(blueprint: APIBlueprint, rooms: Rooms, views: StrategyViews) -> Non
     def evaluate(path: StrategyPath, body: EvaluateBody) -> Answer:
         now = ms_from_utc(rooms.clock.now())
         return answer(views.evaluate(current().user_id, path.strategy_id, now, body.symbol))
+
+    @blueprint.get("/strategies/<strategy_id>/chart", summary="Its trades on the newest candles of a symbol (PNG)")
+    @needs(Verb.READ_STRATEGIES)
+    def chart(path: StrategyPath, query: ChartQuery) -> Any:
+        now = ms_from_utc(rooms.clock.now())
+        picture = views.picture(current().user_id, path.strategy_id, now, query.symbol)
+        return send_file(io.BytesIO(picture), mimetype="image/png", max_age=0)
 
 
 def _changing(blueprint: APIBlueprint, rooms: Rooms, views: StrategyViews) -> None:

@@ -18,7 +18,7 @@ MOST_LISTED: Final = 20
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
 TIMEFRAMES: Final = ("15m", "1h", "4h", "1d")
 RISKS: Final = ("0.5", "1", "2")
-_WORDS: Final = ("check", "on", "off", "delete", "show")
+_WORDS: Final = ("check", "on", "off", "delete", "show", "chart")
 _MARKS: Final = {True: "✅", False: "✗", None: "…"}
 
 
@@ -48,6 +48,10 @@ async def strategy(call: Call) -> Answer:
             views = _views(call)
             await asyncio.to_thread(views.book.delete, views.who(call.person.principal, call.now), row["id"])
             return Answer(f"<b>{escape(row['name'])}</b> is deleted. Trades it opened stay as they are.")
+        case "chart":
+            views, at_ms = _views(call), ms_from_utc(call.now)
+            picture = await asyncio.to_thread(views.picture, call.person.user_id, row["id"], at_ms)
+            return Answer(f"<b>{escape(row['name'])}</b> on the newest candles", (_buttons(row, row["id"]),), picture)
         case "show":
             text = json.dumps(row["document"], indent=1, ensure_ascii=False)
             return Answer(
@@ -155,7 +159,7 @@ def _buttons(row: Row, name: str) -> tuple[Button, ...]:
     return (
         Button(f"{shown}{switch[0]}", f"/strategy {row['id']} {switch[1]}"),
         Button(f"{shown}Now", f"/strategy {row['id']} check"),
-        Button(f"{shown}Show", f"/strategy {row['id']} show"),
+        Button(f"{shown}Chart", f"/strategy {row['id']} chart"),
     )
 
 
@@ -278,8 +282,8 @@ COMMANDS = (
     Command("strategies", "your strategies and their switches", "strategies", Verb.READ_STRATEGIES, strategies),
     Command(
         "strategy",
-        "one strategy: what it says now, on, off, show, delete",
-        "strategy NAME [check|on|off|show|delete]",
+        "one strategy: what it says now, on, off, show, chart, delete",
+        "strategy NAME [check|on|off|show|chart|delete]",
         Verb.READ_STRATEGIES,
         strategy,
         1,

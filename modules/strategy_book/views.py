@@ -131,6 +131,21 @@ class StrategyViews:
         said = evaluate(strategy, market.candles, market.higher)
         return {**said.as_json(), "symbol": symbol, "exchange": market.exchange, "at": iso(said.at)}
 
+    def picture(self, user_id: str, strategy_id: str, at_ms: int, symbol: str | None = None) -> bytes:
+        """What a strategy would have traded on the newest candles of a symbol (the first of its own without one), as PNG.
+
+        Raises NotFound for no such strategy or no candles, InvalidInput where no symbol is known.
+        """
+        from modules.strategy_book.markets import market_of
+        from modules.strategy_book.pictures import trades_picture
+
+        strategy = self.book.get(user_id, strategy_id).strategy()
+        chosen = symbol or next(iter(strategy.symbols), None)
+        if chosen is None:
+            raise InvalidInput("Name a symbol: the strategy has none.", fields={"symbol": "required"})
+        market = market_of(self._candles, strategy, chosen, at_ms)
+        return trades_picture(strategy, market.candles, market.higher)
+
     # ---- indicators, built-ins, the language --------------------------------------------------------------------------
 
     def indicators(self, user_id: str, *, limit: int = 100, cursor: str | None = None) -> Page:

@@ -224,3 +224,13 @@ def test_names_and_numbers_are_limited(house: House, monkeypatch: pytest.MonkeyP
     first = house.call("ann", "GET", "/api/strategies?limit=1")[1]
     second = house.call("ann", "GET", f"/api/strategies?limit=1&cursor={first['next_cursor']}")[1]
     assert {first["strategies"][0]["name"], second["strategies"][0]["name"]} == {"RSI + MA Cross Strategy", "two"}
+
+
+def test_its_trades_are_drawn(house: House) -> None:
+    made = create(house)
+    assert house.call("ann", "GET", f"/api/strategies/{made}/chart")[0] == 404
+    store_candles(house)
+    headers = {"Authorization": "Bearer ann"}
+    drawn = house.client.get(f"/api/strategies/{made}/chart?symbol=BTCUSDT", headers=headers)
+    assert (drawn.status_code, drawn.mimetype, drawn.data[:4]) == (200, "image/png", b"\x89PNG")
+    assert house.call("bob", "GET", f"/api/strategies/{made}/chart")[0] == 404

@@ -108,6 +108,13 @@ def test_what_it_says_now_shows_each_condition(talk: Talk) -> None:
     assert "conditions" in talk.ask("/strategy mine show").text
 
 
+def test_its_trades_are_shown_as_a_picture(talk: Talk) -> None:
+    made = talk.ask("/newstrategy ma_cross BTCUSDT 1h 1")
+    shown = talk.press(made, "Chart")
+    assert shown.picture is not None
+    assert shown.picture.startswith(b"\x89PNG")
+
+
 def test_mistakes_are_told_by_their_places(talk: Talk) -> None:
     said = talk.ask('/newstrategy {"name": "x", "conditions": [{"type": "rsi", "operator": "=>", "value": 3}]}').text
     assert "<code>conditions[0].operator</code>" in said
