@@ -80,6 +80,13 @@ async def test_a_reference_does_not_move_a_market_that_has_begun():
     assert all(quote.last > 1000 for quote in await first(source, 10))
 
 
+async def test_a_slip_of_the_pen_makes_no_market_of_a_known_symbol():
+    source = market()
+    source.want_at("ETHUSDT", Decimal(9_999_999))
+    source.want(["ETHUSDT"])
+    assert all(quote.last < 100_000 for quote in await first(source, 5))
+
+
 def test_a_reference_price_must_be_a_price():
     with pytest.raises(InvalidInput):
         market().want_at("NOVELUSDT", Decimal(0))

@@ -21,6 +21,8 @@ from modules.domain.errors import InvalidInput
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.ports import Clock
 
+#: How many times its usual price a known symbol may be named to start at.
+_FARTHEST = 20
 #: Start prices of symbols that need no reference: round figures of about the right size, not a claim about any day.
 START_PRICES: dict[str, Decimal] = {
     symbol: Decimal(price)
@@ -238,9 +240,16 @@ class SimulatedMarket:
         draft.replace(self._memory)
 
     def _begin(self, symbol: str) -> None:
-        start = self._stood.get(symbol) or self._references.get(symbol) or START_PRICES.get(symbol)
+        start = self._stood.get(symbol) or self._named(symbol) or START_PRICES.get(symbol)
         if symbol not in self._paths and start is not None:
             self._paths[symbol] = SimulatedPath(self._seed, symbol, start, self._step_ms / 1000)
+
+    def _named(self, symbol: str) -> Decimal | None:
+        """The reference somebody named; not where it is far from what a known symbol costs: a slip makes no market."""
+        named, usual = self._references.get(symbol), START_PRICES.get(symbol)
+        if named is None or usual is None or usual / _FARTHEST <= named <= usual * _FARTHEST:
+            return named
+        return None
 
     async def _until(self, due: float) -> float:
         """Wait for the next step; a sleeper that overslept (suspended machine) does not run after the lost time."""
