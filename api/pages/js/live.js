@@ -1,12 +1,16 @@
 // Keeps the store in step with the service: health, safety, money, positions and prices.
 
 import { call } from "./api.js";
-import { get, put } from "./store.js";
+import * as format from "./format.js";
+import { get, put, watch } from "./store.js";
 import { listen } from "./stream.js";
+import { toast } from "./toast.js";
 
 const HEALTH_MS = 5_000;
 const MONEY_MS = 30_000;
 const SAFETY_MS = 15_000;
+const SHOWN_MS = 250; // prices come ten times a second; an eye and a phone want fewer
+const MOST_PRICES = 40;
 //: A price that nobody renewed for this long is shown as old.
 export const OLD_PRICE_MS = 60_000;
 
@@ -22,7 +26,9 @@ export function follow() {
     health.end, money.end, safety.end,
     listen("system", (data) => systemFact(data, health.now), health.now),
     listen("system:processes", health.now, health.now),
-    listen("positions", () => { readPositions(); money.now(); }, readPositions),
+    listen("positions", (data) => { readPositions(); money.now(); tell(data); }, readPositions),
+    listen("signals", (data) => data.event === "SignalReceived" && !/^#\/signals/.test(location.hash) && put({ unseen: get("unseen") + 1 })),
+    pricesOfPositions(),
     listen("positions:live", (data) => put({ positions: data.positions })),
   ];
   readPositions();
@@ -41,9 +47,50 @@ export function followPrice(symbol, hear = () => {}) {
     const prices = get("prices");
     prices.set(symbol, { price: data.price, at: Date.now(), simulated: data.simulated });
     get("stale").delete(symbol);
-    put({ prices });
+    shownSoon();
     hear(data);
   });
+}
+
+let showing = null;
+
+/** Tells the watchers of prices, a few times a second at most. */
+function shownSoon() {
+  showing ??= setTimeout(() => {
+    showing = null;
+    put({ prices: get("prices") });
+  }, SHOWN_MS);
+}
+
+/** Follows the price of every open position, so that an old one is known to be old. */
+function pricesOfPositions() {
+  const followed = new Map();
+  const end = watch(["positions"], () => {
+    const wanted = new Set((get("positions") ?? []).map((each) => each.symbol).slice(0, MOST_PRICES));
+    for (const [symbol, leave] of followed) {
+      if (wanted.has(symbol)) continue;
+      leave();
+      followed.delete(symbol);
+    }
+    for (const symbol of wanted) if (!followed.has(symbol)) followed.set(symbol, followPrice(symbol));
+  });
+  return () => {
+    end();
+    for (const leave of followed.values()) leave();
+  };
+}
+
+/** What happened to a position of yours, in a sentence that goes away by itself. */
+function tell(data) {
+  const market = format.pair(data.symbol ?? (get("positions") ?? []).find((each) => each.id === data.position_id)?.symbol);
+  const pnl = format.money(data.pnl, { signed: true });
+  const said = {
+    PositionOpened: `${market} ${data.side}: opened at ${format.price(data.price)}.`,
+    TargetHit: `${market}: target ${data.number} of ${data.of} filled at ${format.price(data.price)}, ${pnl}.`,
+    StopMoved: `${market}: stop now ${format.price(data.price)} (${format.words(data.reason).toLowerCase()}).`,
+    PositionClosed: `${market}: closed at ${format.price(data.price)} (${format.words(data.reason).toLowerCase()}), ${pnl}.`,
+  }[data.event];
+  if (said) toast(said, { level: Number(data.pnl) > 0 ? "good" : "info" });
 }
 
 /** Why the price of a symbol can't be trusted at the moment, or null. */

@@ -11,7 +11,7 @@ import { get } from "../store.js";
 
 /** The page. */
 export function show(page) {
-  return [head("Overview"), h("div.overview", money(page), open(page), latest(page), state(page), processes(page))];
+  return [head("Overview"), h("div.overview", money(page), open(page), latest(page), h("div", state(page), processes(page)))];
 }
 
 function money(page) {
@@ -36,13 +36,13 @@ function equity(page) {
   const draw = () => fill(place, loads("Equity history", async () => {
     const since = new Date(Date.now() - days * 86_400_000).toISOString();
     return call("GET", "/api/equity", { query: { since }, signal: page.leaving.signal });
-  }, (answer) => curve(page, answer.equity ?? answer.points ?? [])));
+  }, (answer) => curve(page, [...answer.equity, { time: new Date().toISOString(), ...answer.now }])));
   draw();
   return h("div.stack", h("div.card-tools", segments("Period", [[1, "24 h"], [7, "7 days"], [30, "30 days"], [365, "Year"]], days, (chosen) => { days = chosen; draw(); })), place);
 }
 
 function curve(page, rows) {
-  const points = rows.map((each) => ({ time: Math.floor(new Date(each.at ?? each.time).getTime() / 1000), value: Number(each.equity ?? each.value) }));
+  const points = rows.map((each) => ({ time: Math.floor(new Date(each.time).getTime() / 1000), value: Number(each.equity) }));
   const rising = points.filter((point, index) => index === 0 || point.time > points[index - 1].time);
   if (rising.length < 2) return empty("No curve yet", "Equity is noted every few minutes; come back a little later.");
   const first = rising[0].value;
