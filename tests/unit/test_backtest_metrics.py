@@ -186,9 +186,10 @@ def test_figures_of_a_run_are_those_of_backtesting_py_where_both_mean_the_same()
     ):
         assert told[name] * scale == pytest.approx(stats[theirs], rel=SAME), name
     assert told["system_quality"] == pytest.approx(stats["SQN"], rel=1e-8)
-    # Theirs are of returns before fees; ours are of what is left. Both by the same formula:
-    gross = stats["_trades"]["ReturnPct"]
-    assert stats["Profit Factor"] == pytest.approx(gross[gross > 0].sum() / -gross[gross < 0].sum())
+    assert told["kelly"] == pytest.approx(stats["Kelly Criterion"], rel=SAME)
+    # Its profit factor is of the trades' returns, ours of their money.
+    returns = result.trades["return"]
+    assert returns[returns > 0].sum() / -returns[returns < 0].sum() == pytest.approx(stats["Profit Factor"], rel=SAME)
 
 
 @pytest.mark.filterwarnings("ignore")
