@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,46 @@ def test_without_the_password_nobody_learns_that_a_code_is_asked_for(house: Hous
     house.with_totp(house.signed_in()["access_token"])
     status, body = house.log_in(password="wrong")
     assert (status, body["error"]["code"]) == (401, "wrong_credentials")
+
+
+def at_once(house: House, path: str, body: dict[str, Any], times: int = 6) -> list[int]:
+    """The statuses of the same request sent by several threads."""
+    start = threading.Barrier(times)
+
+    def send(_number: int) -> int:
+        start.wait()
+        return house.app.test_client(use_cookies=False).post(path, json=body).status_code
+
+    with ThreadPoolExecutor(times) as pool:
+        return sorted(pool.map(send, range(times)))
+
+
+def test_of_many_refreshes_at_once_one_is_served_and_the_family_ends(house: House) -> None:
+    house.register()
+    grant = house.signed_in()
+    statuses = at_once(house, "/api/auth/refresh", {"refresh_token": grant["refresh_token"]})
+    assert statuses == [200, 401, 401, 401, 401, 401]
+    assert house.call("GET", "/api/auth/me", grant["access_token"])[0] == 401
+    assert len(house.audited("session.reused")) == 1
+
+
+def test_of_many_that_use_one_code_at_once_one_does(house: House) -> None:
+    house.register()
+    house.call("POST", "/api/auth/forgot-password", json={"email": ANN})
+    path = f"/api/auth/reset-password/{house.mailed('reset')}"
+    assert at_once(house, path, {"password": "something new here"}, 4) == [200, 422, 422, 422]
+    house.call("POST", "/api/auth/register", json={"email": "new@example.com", "password": PASSWORD})
+    code = {"token": house.mailed("verify", "new@example.com")}
+    assert set(at_once(house, "/api/auth/verify-email", code, 4)) == {200}  # it is no mistake to open it again
+    assert len([row for row in house.store["users"].all() if row.get("email") == "new@example.com"]) == 1
+
+
+def test_of_many_sign_ins_with_one_code_at_once_one_is_let_in(house: House) -> None:
+    house.register()
+    secret = house.with_totp(house.signed_in()["access_token"])
+    house.clock.advance(60)
+    body = {"email": ANN, "password": PASSWORD, "totp": house.totp(secret)}
+    assert at_once(house, "/api/auth/login", body, 4) == [200, 401, 401, 401]
 
 
 def test_two_proofs_in_one_request_are_none(house: House) -> None:
