@@ -16,7 +16,15 @@ from typing import Any
 import pytest
 
 from database.sqlite_engine import SqliteEngine
+from modules.domain.orders import WantedTarget
+from modules.domain.people import Account
 from modules.domain.plans import ExitRules, Trailing, TrailKind
+from modules.domain.sides import Side
+from modules.records import from_document
+from modules.trading import manual
+from modules.trading.manual import OpenWish
+from modules.trading.orders_by_hand import ask_open
+from modules.trading.requests import ask
 from tests.fakes.clock import ScriptedClock
 from tests.flows.world import ENTRY, World
 
@@ -73,6 +81,49 @@ TRAILED: list[Step] = [
     lambda w: (w.say(ENTRY), w.settle()),
     lambda w: w.price("BTCUSDT", "60800"),
     lambda w: w.price("BTCUSDT", "60100"),
+]
+
+
+def open_by_hand(world: World) -> None:
+    """Somebody opens a trade by hand; the same key however often it is asked."""
+    account = from_document(Account, world.store["accounts"].get(key="a1") or {})
+    wish = OpenWish(
+        key="by-hand",
+        user_id=account.user_id,
+        account_id=account.id,
+        symbol="BTCUSDT",
+        side=Side.LONG,
+        asked_at=world.clock.now(),
+        quantity=Decimal("0.03"),
+        stop_loss=Decimal(59000),
+        targets=(Decimal(61000),),
+    )
+    with world.store.transaction() as tx:
+        ask_open(world.store, tx, wish, account)
+    world.settle()
+
+
+def change_by_hand(world: World) -> None:
+    """They replace the targets, move the stop and close a third."""
+    position, now = world.position(), world.clock.now()
+    wanted = [WantedTarget(Decimal(61500), Decimal("0.5")), WantedTarget(Decimal(62000), Decimal("0.5"))]
+    requests = (
+        manual.setting_targets(position, "k1", now, targets=wanted),
+        manual.moving_stop(position, "k2", now, price=Decimal(59500)),
+        manual.closing(position, "k3", now, share=Decimal(1) / 3),
+    )
+    with world.store.transaction() as tx:
+        ask(world.store, tx, requests)
+    world.settle()
+
+
+BY_HAND: list[Step] = [
+    lambda w: w.price("BTCUSDT", "60000"),
+    open_by_hand,
+    lambda w: w.price("BTCUSDT", "60100"),
+    change_by_hand,
+    lambda w: w.price("BTCUSDT", "61600"),
+    lambda w: w.price("BTCUSDT", "62100"),
 ]
 
 
@@ -133,8 +184,9 @@ def perform(
         ("stopped", STOPPED, {}),
         ("closed", CLOSED_BY_SOURCE, {}),
         ("trailed", TRAILED, TRAILING),
+        ("by hand", BY_HAND, {}),
     ],
-    ids=["ladder", "stopped", "closed by source", "trailed"],
+    ids=["ladder", "stopped", "closed by source", "trailed", "by hand"],
 )
 @pytest.mark.timeout(300)
 def test_a_kill_before_or_after_any_commit_changes_nothing(
