@@ -14,7 +14,8 @@ from modules.backtest_jobs.descriptions import Description, Kind
 from modules.backtest_jobs.histories import Market, Material, Needs
 from modules.backtest_jobs.hunts import Hunt, Way, varied
 from modules.backtesting import portfolio
-from modules.backtesting.documents import result_document
+from modules.backtesting.benchmark import hold_equity
+from modules.backtesting.documents import points, result_document, thinned
 from modules.backtesting.engine import run
 from modules.backtesting.result import Result, hash_of
 from modules.backtesting.robustness.checkpoint import Checkpoint, fingerprint
@@ -285,3 +286,20 @@ def work_of(described: Description, material: Material) -> int:
 def data_hash(material: Material) -> str:
     """The hash of the bars that count, as results carry it."""
     return hash_of([each.counted for each in material.markets])
+
+
+def held_curve(described: Description, material: Material) -> list[list[float]]:
+    """Buy and hold over the bars that count, as points of a drawing."""
+    still = [
+        Subject(_nothing, TradeRules(), described.assumptions).stand_still(each.counted) for each in material.markets
+    ]
+    if len(still) != 1:
+        return []  # of several symbols the page draws none
+    held = hold_equity(still[0])
+    chosen = thinned(held)
+    return points(still[0].times[chosen], held[chosen])
+
+
+def _nothing(candles: Candles, _values: Parameters) -> Decisions:
+    nothing = np.zeros(len(candles), np.bool_)
+    return Decisions(np.zeros(len(candles), np.int8), nothing, nothing)

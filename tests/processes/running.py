@@ -31,7 +31,7 @@ from database import Store
 from modules.records import open_records
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("prices", "executor", "targets", "orders", "broadcast", "forwarder", "notifier", "trader", "api")
+NAMES = ("prices", "executor", "targets", "orders", "broadcast", "forwarder", "notifier", "trader", "backtester", "api")
 _T = TypeVar("_T")
 #: What must not leak in from whoever runs the tests.
 _FOREIGN = ("TELEGRAM_", "STRIPE_", "MAX_", "ADMIN_", "VIP_", "TRIAL_", "COV_", "SMTP_", "MAIL_", "PUBLIC_")
