@@ -39,6 +39,10 @@ class StrategyRunner:
         self._looked_ms = -LOOK_EVERY_MS
         self._log = log("strategies")
 
+    def symbols(self) -> frozenset[str]:
+        """The symbols that strategies trade: their prices are asked for, so that their candles are kept."""
+        return frozenset() if self._runs is None else self._runs.symbols()
+
     async def turn(self, now: datetime) -> bool:
         """Decides one bar that is due; whether more wait."""
         runs = self._runs or await self._begun(now)

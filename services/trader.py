@@ -9,6 +9,8 @@ from datetime import datetime
 
 from modules.analysis_views import AnalysisViews
 from modules.analysis_views.signal_scores import SignalScorer
+from modules.connections.feeds.hub_client import QuoteClient
+from modules.domain.market import Quote
 from modules.runtime.process import run
 from modules.wiring import Core, serve
 from services.opinion_keeper import OpinionKeeper
@@ -22,7 +24,8 @@ class Trader:
 
     name = "trader"
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, prices: QuoteClient) -> None:
+        self._prices = prices
         self.wake = asyncio.Event()
         # Prices that no market made have no news.
         self._opinions = OpinionKeeper(core.store) if core.settings.prices in ("auto", "live") else None
@@ -33,11 +36,15 @@ class Trader:
     async def start(self) -> None:
         """Nothing to take up: what was not scored is still due."""
 
+    def quote(self, quote: Quote) -> None:
+        """A price decides nothing here: it is asked for so that the price process keeps the symbol's candles."""
+
     async def turn(self, now: datetime) -> bool:
         """Notes new signals, decides one bar of a strategy and scores one signal that is due."""
         if self._opinions is not None:
             self._opinions.turn(now)
         more = await self._strategies.turn(now)
+        self._prices.want(self._strategies.symbols())
         more = self._scorer.sync(now) > 0 or more
         due = self._scorer.due()
         if due:
@@ -58,7 +65,9 @@ async def main(stopping: asyncio.Event) -> None:
     """The life of this process, behind those that trade: analysis takes the processor that they leave."""
     os.nice(_BEHIND)
     async with serve("trader") as place:
-        await place.live(Trader(place.core), stopping)
+        prices = place.quote_client()
+        worker = Trader(place.core, prices)
+        await place.live(worker, stopping, quotes=worker.quote, prices=prices)
 
 
 if __name__ == "__main__":

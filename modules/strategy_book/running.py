@@ -17,6 +17,7 @@ import numpy as np
 from tinydb import where
 
 from database import Store, Transaction
+from modules.analysis.candles import Candles
 from modules.candles.names import grid_phase_ms
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.events import Event, EventKind
@@ -32,6 +33,7 @@ from modules.strategies.decide import decide
 from modules.strategies.decisions import Decisions
 from modules.strategies.language import Strategy
 from modules.strategies.orders import EntryCall, entry_call
+from modules.strategies.warmup import bars_needed
 from modules.strategy_book.book import KeptStrategy, StrategyBook
 from modules.strategy_book.markets import MarketNow
 
@@ -95,6 +97,10 @@ class StrategyRuns:
             self._refresh()
             self._refreshed_ms = now_ms
         return [name for name, watched in self._watched.items() if _is_due(watched, now_ms)]
+
+    def symbols(self) -> frozenset[str]:
+        """The symbols whose prices, and so candles, are needed."""
+        return frozenset(watched.run.symbol for watched in self._watched.values())
 
     def decide(self, name: str, now: datetime) -> bool:
         """Decides one run's newest bar; whether it did anything that others will see."""
@@ -179,7 +185,7 @@ class StrategyRuns:
             elif call is not None:
                 note = self._enter(tx, watched, call, market, now)
             else:
-                note = trouble
+                note = trouble or _short_of(strategy, candles)
             run = replace(watched.run, decided_ms=market.closed_ms, state="gap" if trouble else "running", note=note)
             self._note(tx, watched, run)
         return bool(note)
@@ -287,6 +293,14 @@ def _trouble(market: MarketNow, now: datetime) -> str:
     if missing:
         return f"No entry: {missing} of the newest bars are missing."
     return ""
+
+
+def _short_of(strategy: Strategy, candles: Candles) -> str:
+    """Says where the history is shorter than the strategy's figures need; empty where it suffices."""
+    needed = bars_needed(strategy, strategy.timeframe)
+    return (
+        "" if len(candles) >= needed else f"Only {len(candles)} candles are stored; its figures settle after {needed}."
+    )
 
 
 def _account_of(tx: Transaction, kept: KeptStrategy) -> str | None:
