@@ -54,6 +54,14 @@ class House:
         self.desk: Accounts = open_accounts(self.store, self.clock, self.settings)
         self.client: FlaskClient = self.app.test_client(use_cookies=False)
 
+    def begin_anew(self) -> House:
+        """As it was at the first start: making the application again for each test would take most of the time."""
+        for name in self.store.collections:
+            self.store[name].truncate()
+        self.clock.set(ScriptedClock().now())
+        prepare(self.store, self.settings, self.clock.now())
+        return self
+
     def send(self, method: str, path: str, token: str | None = None, **options: Any) -> TestResponse:
         headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **options.pop("headers", {})}
         return self.client.open(path, method=method, headers=headers, **options)

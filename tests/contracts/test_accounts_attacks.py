@@ -20,11 +20,16 @@ from modules.runtime.settings import kept_secret
 from tests.contracts.accounts_house import ANN, PASSWORD, House
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("accounts"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def house(shared: House) -> House:
+    return shared.begin_anew()
 
 
 def claims(house: House, token: str) -> dict[str, Any]:

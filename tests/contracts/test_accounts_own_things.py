@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +16,16 @@ from modules.runtime.settings import kept_secret
 from tests.contracts.accounts_house import ANN, PASSWORD, House
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("accounts"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def house(shared: House) -> House:
+    return shared.begin_anew()
 
 
 @pytest.fixture
@@ -94,12 +98,12 @@ class TestSecondFactor:
         house.with_totp(ann)
         assert house.log_in(totp=code)[0] in (401, 422)
 
-    def test_a_new_master_key_keeps_second_factors(self, house: House, ann: str, tmp_path: Path) -> None:
+    def test_a_new_master_key_keeps_second_factors(self, house: House, ann: str) -> None:
         secret = house.with_totp(ann)
         old = kept_secret(house.settings, "master_key")
         with house.store.transaction() as tx:
             assert reseal(tx, old, "a new master key, long enough for that") == 1
-        again = House(tmp_path, master_key="a new master key, long enough for that")
+        again = House(house.folder, master_key="a new master key, long enough for that")
         again.clock.advance(60)
         again.signed_in(totp=again.totp(secret))
         again.close()

@@ -14,11 +14,16 @@ from modules.runtime.settings import Settings
 from tests.contracts.accounts_house import ANN, PASSWORD, House
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("accounts"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def house(shared: House) -> House:
+    return shared.begin_anew()
 
 
 def test_a_sign_in_answers_exactly_what_is_promised(house: House) -> None:
@@ -87,11 +92,11 @@ def test_guessing_gets_slower_and_slower(house: House) -> None:
     house.signed_in()
 
 
-def test_a_closed_door_stays_closed_over_a_restart(house: House, tmp_path: Path) -> None:
+def test_a_closed_door_stays_closed_over_a_restart(house: House) -> None:
     house.register()
     for _ in range(5):
         house.log_in(password="wrong")
-    again = House(tmp_path)
+    again = House(house.folder)
     assert again.log_in()[0] == 429
     again.close()
 

@@ -18,11 +18,16 @@ from tests.unit.test_telegram_login import USER, init_data, widget
 ANNS = int(USER["id"])  # type: ignore[call-overload]
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("accounts"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def house(shared: House) -> House:
+    return shared.begin_anew()
 
 
 @pytest.fixture
