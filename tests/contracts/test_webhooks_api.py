@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from modules.accounts.first_start import prepare
 from modules.accounts.people import add_user
 from modules.domain.people import Role
 from modules.runtime.logs import redacted
@@ -25,6 +26,7 @@ CALL = {"symbol": "BTC/USDT", "side": "long", "entry": 60000, "stop_loss": 59000
 def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     store = made.world.store
+    prepare(store, made.settings, made.world.clock.now())
     for name in ("ann", "bob", "eve"):
         with store.transaction() as tx:
             user = add_user(
