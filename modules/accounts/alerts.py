@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 from tinydb import where
+from tinydb.queries import QueryInstance
 
 from database import Document, Store, Transaction
-from modules.accounts.suspicion import SIGN_IN, Finding, burst, bursts_of, new_network
+from modules.accounts.suspicion import SIGN_IN, Burst, Finding, burst, bursts_of, new_network
 from modules.domain.errors import NotFound
 from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
@@ -19,21 +22,21 @@ from modules.journal import append
 ALERTS = "audit_alerts"
 #: The same rule about the same one is told again only after this long.
 QUIET = timedelta(hours=1)
-_EARLIER_SIGN_INS = 100
+#: A network or program of a sign-in is known for this long.
+KNOWN_FOR = timedelta(days=180)
 
 
 def look(tx: Transaction, log: str, row: Mapping[str, Any], now: datetime) -> list[Finding]:
     """Asks every rule that a new row of the collection `log` concerns; raises the alerts that are news."""
-    found = []
-    for rule in bursts_of(row):
-        since = row["at"] - rule.seconds * 1000
-        recent = tx[log].search((where(rule.field) == row[rule.field]) & (where("at") > since))
-        found.append(burst(rule, row, recent))
+    # Whether it would be news is asked first: a long burst is counted through only once.
+    open_rules = [rule for rule in bursts_of(row) if _is_news(tx, rule.rule, row[rule.field], now)]
+    found = [burst(rule, row, tx[log].search(_alike(rule, row))) for rule in open_rules]
     if row["action"] == SIGN_IN:
-        mine = (where("subject") == row["subject"]) & (where("action") == SIGN_IN) & (where("seq") < row["seq"])
-        earlier = tx[log].search(mine, order_by="seq", descending=True, limit=_EARLIER_SIGN_INS)
-        found.append(new_network(row, earlier))
-    news = [each for each in found if each is not None and _is_news(tx, each, now)]
+        since = row["at"] - int(KNOWN_FOR.total_seconds() * 1000)
+        mine = (where("subject") == row["subject"]) & (where("at") > since) & (where("action") == SIGN_IN)
+        finding = new_network(row, tx[log].search(mine & (where("seq") < row["seq"])))
+        found.append(finding if finding and _is_news(tx, finding.rule, finding.about, now) else None)
+    news = [each for each in found if each is not None]
     for finding in news:
         _raise(tx, finding, now)
     return news
@@ -55,8 +58,15 @@ def open_count(reader: Store | Transaction) -> int:
     return reader[ALERTS].count(where("acknowledged_at") == None)  # noqa: E711 - a query
 
 
-def _is_news(tx: Transaction, finding: Finding, now: datetime) -> bool:
-    alike = (where("rule") == finding.rule) & (where("about") == finding.about)
+def _alike(rule: Burst, row: Mapping[str, Any]) -> QueryInstance:
+    """Rows of the rule's span, field and kind, as a query that an index answers."""
+    kinds = [(where("action") >= each) & (where("action") < f"{each}\uffff") for each in rule.actions]
+    kind: QueryInstance = reduce(operator.or_, kinds)
+    return kind & (where(rule.field) == row[rule.field]) & (where("at") > row["at"] - rule.seconds * 1000)
+
+
+def _is_news(tx: Transaction, rule: str, about: str, now: datetime) -> bool:
+    alike = (where("rule") == rule) & (where("about") == about)
     return not tx[ALERTS].contains(alike & (where("at") > ms_from_utc(now - QUIET)))
 
 
