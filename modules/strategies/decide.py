@@ -49,11 +49,18 @@ class Truth:
     no: Marks
 
 
-def decide(strategy: Strategy, candles: Candles, higher: Mapping[str, Candles] | None = None) -> Decisions:
+def decide(
+    strategy: Strategy,
+    candles: Candles,
+    higher: Mapping[str, Candles] | None = None,
+    *,
+    only: Marks | None = None,
+) -> Decisions:
     """Entries, exits and levels of `strategy` on `candles` of its timeframe.
 
-    `higher` holds candles by timeframe for those that `needed_timeframes` names besides its own. Raises InvalidInput where
-    they are missing.
+    `higher` holds candles by timeframe for those that `needed_timeframes` names besides its own. With `only`, nobody looks at
+    the other rows: costly series are left out there, and what they say there counts for nothing. Raises InvalidInput where
+    candles are missing.
     """
     market = Market(candles, higher, strategy.indicators)
     count = len(candles)
@@ -65,9 +72,9 @@ def decide(strategy: Strategy, candles: Candles, higher: Mapping[str, Candles] |
     targets = np.full((count, width), np.nan) if width else None
     both = np.zeros(count, np.bool_)
     for direction, conduct in strategy.conducts():
-        wanted = truth_of(conduct.entry, market).yes
+        wanted = truth_of(conduct.entry, market, only).yes
         if conduct.exit is not None:
-            exits[direction] = truth_of(conduct.exit, market).yes
+            exits[direction] = truth_of(conduct.exit, market, only).yes
         wanted = _write_levels(wanted, direction, conduct, market, atr, stop, targets, _has_other_stop(strategy))
         both |= wanted & (entry != 0)
         entry[wanted] = direction

@@ -93,10 +93,10 @@ def evaluate(strategy: Strategy, candles: Candles, higher: Mapping[str, Candles]
     """
     if not len(candles):
         raise InvalidInput("there are no candles to evaluate the strategy on")
-    decisions = decide(strategy, candles, higher)
-    market = Market(candles, higher, strategy.indicators)
     last = np.zeros(len(candles), np.bool_)
     last[-1] = True
+    decisions = decide(strategy, candles, higher, only=last)
+    market = Market(candles, higher, strategy.indicators)
     atr = market.own.column(atr_series(strategy))
     sides: list[Side] = []
     for direction, conduct in strategy.conducts():

@@ -95,6 +95,8 @@ def _read_levels(found: object, place: str, wrong: Complaints) -> tuple[tuple[st
     levels: Mapping[str, Any] = mapping(found, place, wrong) or {}
     if len(levels) > 10:
         wrong.add(place, "may have at most 10 names")
+    for name in levels:
+        text(name, place, wrong, longest=_LONGEST_NAME)
     read = {
         name: number(value, within(place, name), wrong, low=-_LARGEST, high=_LARGEST) for name, value in levels.items()
     }

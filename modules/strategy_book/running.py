@@ -168,11 +168,11 @@ class StrategyRuns:
     def _decide_on(self, watched: _Watched, market: MarketNow, now: datetime) -> bool:
         """Exits of every bar since the last one decided, and an entry of the newest, unless it is late or has a hole."""
         strategy, candles = watched.strategy, market.candles
-        decisions = decide(strategy, candles, market.higher)
-        closes = candles.timestamp + candles.timeframe_ms
-        fresh = np.flatnonzero(closes > (watched.run.decided_ms or 0))
+        new = candles.timestamp + candles.timeframe_ms > (watched.run.decided_ms or 0)
+        fresh = np.flatnonzero(new)
         if not len(fresh):
             return False
+        decisions = decide(strategy, candles, market.higher, only=new)
         trouble = _trouble(market, now)
         listed = self._instruments.find(watched.run.symbol)
         call = None if trouble else entry_call(strategy, decisions, candles, len(candles) - 1, listed)

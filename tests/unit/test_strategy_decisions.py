@@ -159,6 +159,11 @@ def test_a_detector_is_asked_only_where_it_can_matter_and_not_too_often(monkeypa
     assert 0 < len(asked) <= crossings
     assert set(asked) == {100}
     assert both.entry.sum() <= crossings
+    asked.clear()
+    alone = read_strategy({"name": "x", "timeframe": "15m", "entry": opinion})
+    said = evaluate(alone, candles)
+    assert len(asked) <= 2
+    assert said.sides[0].enters == bool(decide(alone, candles).entry[-1])
     long = random_candles(3, MOST_OPINIONS + 1)
     with pytest.raises(InvalidInput, match="at most 20000"):
         decided(long, entry=opinion, timeframe="15m")
