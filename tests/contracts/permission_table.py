@@ -47,6 +47,13 @@ GET    /static/<path:filename>
 
 ROUTES = {
     EVERYBODY: """
+GET    /api/backtest/<backtest_id>
+GET    /api/backtest/<backtest_id>/chart.png
+GET    /api/backtest/<backtest_id>/report
+GET    /api/backtest/<backtest_id>/trades.csv
+GET    /api/backtest/history
+GET    /api/backtest/jobs
+GET    /api/backtest/jobs/<job_id>
 POST   /api/2fa/backup-codes
 POST   /api/2fa/disable
 POST   /api/2fa/enroll
@@ -132,6 +139,14 @@ PATCH  /api/users/me
 GET    /api/users/me/export
 """,
     ACTIVE: """
+POST   /api/backtest
+DELETE /api/backtest/<backtest_id>
+POST   /api/backtest/compare
+POST   /api/backtest/jobs/<job_id>/cancel
+POST   /api/backtest/monte-carlo
+POST   /api/backtest/run
+POST   /api/backtest/search
+POST   /api/backtest/walk-forward
 POST   /api/auto-trade/kill
 POST   /api/auto-trade/pause
 POST   /api/auto-trade/resume

@@ -21,6 +21,7 @@ from modules.accounts.permissions import PERMISSIONS, Verb, may
 from modules.accounts.vault import keyring
 from modules.domain.people import Principal, Role
 from tests.contracts import trading_house
+from tests.contracts.backtest_objects import finished_backtest
 from tests.contracts.permission_table import COMMANDS, GUESTS, lines, table
 from tests.contracts.trading_house import House
 
@@ -260,8 +261,11 @@ def objects(house: House) -> dict[str, str]:
         exchange = add(tx, keyring(house.settings), trading_house.PEOPLE["ann"], wish, report, now=now)
     key = {"id": exchange["id"], "user_id": "ann", "name": "k", "prefix": "vzk_", "hash": "h", "scopes": []}
     store["api_keys"].insert({**key, "created_at": 1, "expires_at": None, "last_used_at": None, "revoked_at": None})
+    backtest, job = finished_backtest(store, "ann", house.world.clock.now())
     return {
         "user_id": "ann",
+        "backtest_id": backtest,
+        "job_id": job,
         "position_id": position,
         "plan_id": position.removeprefix("pos-"),
         "order_id": working,
@@ -292,6 +296,8 @@ BODIES: dict[str, Any] = {
     "PUT /api/users/<user_id>/risk": {"settings": {"leverage_cap": 3}},
     "PUT /api/users/<user_id>/strategy": {"settings": {"autotrade": True}},
 }
+#: What is answered as a file, not as JSON.
+FILES = ("/chart.png", "/report", "/trades.csv")
 QUERIES = {"DELETE /api/users/<user_id>/exchanges": "?exchange=bybit"}
 
 
@@ -326,6 +332,9 @@ def test_anothers_object_does_not_exist(house: House, objects: dict[str, str], r
 def test_the_same_objects_are_there_for_whom_they_belong_to(house: House, objects: dict[str, str], route: str) -> None:
     names = re.findall(r"<(?:\w+:)?(\w+)>", route)
     method, path = address(route, **{name: objects[name] for name in names})
+    if path.endswith(FILES):
+        assert house.client.open(path, method=method, headers={"Authorization": "Bearer ann"}).status_code == 200
+        return
     status, told = house.call("ann", method, path)
     assert status == (503 if path.endswith("/balance") else 200), told
 
