@@ -21,8 +21,8 @@ def routes(tickets: Tickets) -> APIBlueprint:
     @needs(Verb.OWN_PROFILE)
     def ticket() -> tuple[Any, int]:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else None
-        issued = tickets.issue(current(), bearer)
+        proof = token.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key")
+        issued = tickets.issue(current(), proof)
         return answer({"ticket": issued, "expires_in": int(LIFETIME_SECONDS)}, 201)
 
     return blueprint

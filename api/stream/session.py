@@ -233,9 +233,14 @@ class Session:
         return self.who is None and not self._topics
 
     def check(self) -> None:
-        """Asks again whether the token still holds; ends the session of somebody who was signed out."""
-        if self._token is not None and not self._ended and self._authenticate(self._token) is None:
+        """Asks again who the token stands for; ends the session of somebody who was signed out or may other things now."""
+        if self._token is None or self._ended or self.who is None:
+            return
+        present = self._authenticate(self._token)
+        if present is None:
             self.end(POLICY, "signed out")
+        elif (present.role, present.scopes) != (self.who.role, self.who.scopes):
+            self.end(POLICY, "permissions changed")
 
     def end(self, code: int, reason: str) -> None:
         """Closes the connection; what waited is given up, which the code says."""

@@ -14,6 +14,8 @@ from flask_openapi3 import OpenAPI
 from websockets.asyncio.client import ClientConnection, connect
 
 from api import gate
+from api.platform.rate_limits import Limits as Rationed
+from api.platform.rate_limits import Rates
 from api.stream import Stream
 from api.stream.door import routes
 from api.stream.listener import Limits, Listener
@@ -191,7 +193,10 @@ class House:
             return app.response_class(pieces())
 
         gate.install(
-            app, lambda asked: self.authenticate(asked.headers.get("Authorization", "").removeprefix("Bearer "))
+            app,
+            lambda asked: self.authenticate(asked.headers.get("Authorization", "").removeprefix("Bearer ")),
+            Rationed(Rates(10**6, 10**6, 10**6)),
+            self.clock,
         )
         return app
 
