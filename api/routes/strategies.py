@@ -32,7 +32,8 @@ def routes(rooms: Rooms) -> APIBlueprint:
     """The blueprint over these rooms."""
     blueprint = APIBlueprint("strategies", __name__, url_prefix="/api", abp_tags=[Tag(name="strategies")])
     views = StrategyViews(rooms.settings.data_dir / "candles", rooms.store)
-    _reading(blueprint, rooms, views)
+    _reading(blueprint, views)
+    _looking(blueprint, rooms, views)
     _changing(blueprint, rooms, views)
     _indicators(blueprint, rooms, views)
     return blueprint
@@ -42,7 +43,7 @@ def _said(body: BaseModel) -> dict[str, Any]:
     return body.model_dump()
 
 
-def _reading(blueprint: APIBlueprint, rooms: Rooms, views: StrategyViews) -> None:
+def _reading(blueprint: APIBlueprint, views: StrategyViews) -> None:
     @blueprint.get("/strategies", summary="Your strategies, newest first")
     @needs(Verb.READ_STRATEGIES)
     def strategies(query: StrategyQuery) -> Answer:
@@ -64,6 +65,8 @@ def _reading(blueprint: APIBlueprint, rooms: Rooms, views: StrategyViews) -> Non
     def check(body: StrategyDocument) -> Answer:
         return answer(views.checked(current().user_id, _said(body)))
 
+
+def _looking(blueprint: APIBlueprint, rooms: Rooms, views: StrategyViews) -> None:
     @blueprint.get("/strategies/<strategy_id>", summary="One strategy, as written and in full")
     @needs(Verb.READ_STRATEGIES)
     def strategy(path: StrategyPath) -> Answer:

@@ -92,6 +92,7 @@ class _TextReader:
         self._place, self._wrong, self._read_leaf = place, wrong, read_leaf
 
     def whole(self) -> Formula | None:
+        """The formula, which must end where the text does."""
         formula = self._sum()
         if self._here.kind != "end":
             raise _Unreadable(

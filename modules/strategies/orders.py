@@ -73,20 +73,11 @@ def entry_call(
     rules, price = strategy.rules, float(candles.close[row])
     atr = float(decisions.atr[row]) if decisions.atr is not None else 0.0
     stop = _stop(rules, decisions, row, price, atr, direction)
-    if stop is not None and not 0.0 < stop < float("inf"):
-        return None
-    if stop is not None and instrument is not None:
+    if stop is not None and instrument is not None and 0.0 < stop < float("inf"):
         stop = float(instrument.round_price(from_float(stop)))
     levels = _levels(rules, decisions, row, price, stop, atr, direction)
-    if any(not isfinite(level) or (level - price) * direction <= 0.0 for level, _ in levels):
-        return None
-    if stop is not None and (price - stop) * direction <= 0.0:
-        return None
-    trail = _trailing(rules, atr)
-    if rules.trail_atr is not None and trail is None:
-        return None
-    size = _size(rules, price, atr)
-    if size is None:
+    trail, size = _trailing(rules, atr), _size(rules, price, atr)
+    if not _levels_known(price, stop, levels, direction) or size is None or (rules.trail_atr and trail is None):
         return None
     levels.sort(key=lambda each: each[0] * direction)
     seconds = None if rules.time_exit_bars is None else rules.time_exit_bars * _bar_seconds(strategy)
@@ -102,6 +93,13 @@ def entry_call(
         exits=ExitRules(break_even_after=rules.break_even_after, trailing=trail, time_exit_seconds=seconds),
         dca=tuple(DcaLevel(from_float(drop), from_float(factor)) for drop, factor in rules.dca),
     )
+
+
+def _levels_known(price: float, stop: float | None, levels: list[tuple[float, float]], direction: int) -> bool:
+    """Whether the stop lies on the losing side of the price and every target on the winning one."""
+    if stop is not None and not (0.0 < stop < float("inf") and (price - stop) * direction > 0.0):
+        return False
+    return all(isfinite(level) and level > 0.0 and (level - price) * direction > 0.0 for level, _ in levels)
 
 
 def _bar_seconds(strategy: Strategy) -> int:
