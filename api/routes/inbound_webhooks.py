@@ -10,11 +10,12 @@ from flask_openapi3 import APIBlueprint, Tag
 from api.bodies.trading import ListQuery
 from api.bodies.webhooks import AddressPath, InboundPath, NewInbound, Toggle
 from api.gate import current, needs
+from api.platform.rate_limits import TokenBuckets
 from api.platform.strict_json import takes_raw_body
 from api.rooms import Rooms, answer
 from api.routes.webhooks import asked_now, shown_times
 from modules.accounts.permissions import Verb, may
-from modules.domain.errors import InvalidInput
+from modules.domain.errors import InvalidInput, TooMany
 from modules.domain.signals import SourceMessage
 from modules.notices.inbound_webhooks import InboundBook, InboundHook
 from modules.records import to_document
@@ -23,6 +24,8 @@ from modules.signals.webhook_messages import read_posted
 
 Answer = tuple[Any, int]
 _PATH = "/api/webhook"
+#: Messages that one address takes, so that a sender gone wild fills neither the store nor the account.
+MOST_A_MINUTE = 60
 
 
 def routes(rooms: Rooms) -> APIBlueprint:
@@ -71,12 +74,17 @@ def _addresses(blueprint: APIBlueprint, rooms: Rooms, book: InboundBook) -> None
 
 
 def _door(blueprint: APIBlueprint, rooms: Rooms, book: InboundBook) -> None:
+    buckets = TokenBuckets(MOST_A_MINUTE)
+
     @blueprint.post("/webhook/<address>", summary="Hand in a call: a TradingView alert, a call as JSON, or text")
     @takes_raw_body
     @needs(None)
     def post(path: AddressPath) -> Answer:
         now, body = rooms.clock.now(), request.get_data(cache=False)
         hook = book.admit(path.address, body, dict(request.headers), now)
+        allowance = buckets.take(hook.id, rooms.clock.monotonic())
+        if not allowance.allowed:
+            raise TooMany("Too many messages for one address.", retry_after_seconds=allowance.retry_seconds)
         try:
             posted = read_posted(body)
             message = SourceMessage(

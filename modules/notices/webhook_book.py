@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from tinydb import where
 
@@ -90,7 +91,7 @@ class WebhookBook:
         """A new hook and its secret. Raises InvalidInput for a wrong address or event, Conflict beyond 20 hooks."""
         for verb in (Verb.READ_SIGNALS, Verb.READ_TRADES):
             require(asked.who, verb)  # an API key can't hear through a hook what it may not read
-        target_of(url, self._rules)
+        host = target_of(url, self._rules).authority
         made = Hook(
             id="wh_" + secrets.token_urlsafe(12),
             user_id=asked.who.user_id,
@@ -104,7 +105,7 @@ class WebhookBook:
             if tx["hooks"].count(where("user_id") == made.user_id) >= MAX_HOOKS:
                 raise Conflict(f"There are {MAX_HOOKS} webhooks already; remove one first.", code="too_many_webhooks")
             tx["hooks"].insert(to_document(made))
-            after = {"url": url, "events": list(made.events), "name": name}
+            after = {"host": host, "events": list(made.events), "name": name}
             audit.record(
                 tx, asked.who, "webhook.create", f"webhook:{made.id}", now=asked.now, origin=asked.origin, after=after
             )
@@ -137,7 +138,7 @@ class WebhookBook:
             if after:
                 tx["hooks"].update(after, key=hook_id)
                 before = {key: value for key, value in to_document(old).items() if key in after}
-                self._audit(tx, asked, "webhook.change", hook_id, before=before, after=after)
+                self._audit(tx, asked, "webhook.change", hook_id, before=self._named(before), after=self._named(after))
         return new
 
     def rotate(self, asked: Asked, hook_id: str) -> tuple[Hook, str]:
@@ -154,7 +155,7 @@ class WebhookBook:
             hook = _hook(tx, asked.who.user_id, hook_id)
             tx["hooks"].remove(key=hook_id)
             tx["hook_deliveries"].remove(where("hook_id") == hook_id)
-            self._audit(tx, asked, "webhook.delete", hook_id, before={"url": hook.url, "events": list(hook.events)})
+            self._audit(tx, asked, "webhook.delete", hook_id, before=self._named({"url": hook.url}))
 
     def test(self, asked: Asked, hook_id: str) -> str:
         """Queues one test event, tried once, for a hook that may be off; the delivery's id. One test at a time."""
@@ -196,6 +197,11 @@ class WebhookBook:
     def secret(self, hook: Hook) -> str:
         """What the hook signs with."""
         return signing_secret(self._root, hook.id, hook.salt)
+
+    def _named(self, values: Document) -> Document:
+        """The values as the audit log keeps them: of an address only the host, since paths often hold a secret."""
+        shown = {name: value for name, value in values.items() if name != "url"}
+        return {**shown, "host": urlsplit(values["url"]).netloc} if "url" in values else shown
 
     @staticmethod
     def _audit(tx: Transaction, asked: Asked, action: str, hook_id: str, **values: Any) -> None:

@@ -214,6 +214,10 @@ class WebhookCourier:
         if document is None:  # removed meanwhile, with its deliveries
             return False
         hook = from_document(Hook, document)
+        if not is_active(self._store["users"].get(key=hook.user_id)):
+            with self._store.transaction() as tx:
+                cancel_waiting(tx, hook.id, "its user is not active", self._clock.now())
+            return False
         tried = await self._try(row, hook)
         self._trouble = "" if tried.arrived else tried.why
         with self._store.transaction() as tx:

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from api.app import MAX_BODY
+from api.routes.inbound_webhooks import MOST_A_MINUTE
 from modules.notices import inbound_webhooks, webhook_rules
 from modules.notices.preferences import Channel, Notice
 from modules.runtime.settings import Settings
@@ -176,6 +177,7 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert f"{webhook_rules.DISABLE_FAILURES} failures in a row over at least an hour" in plain
     assert webhook_rules.DISABLE_AFTER.total_seconds() == 3600
     assert inbound_webhooks.TOLERANCE_SECONDS == 300
+    assert f"one takes {MOST_A_MINUTE} messages a minute" in plain
     assert settings["webhook_ports"].default == (80, 443, 8443)
     for word in (*Notice, *Channel):
         assert f"`{word.value}`" in plain

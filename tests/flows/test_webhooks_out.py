@@ -192,6 +192,19 @@ async def test_a_disabled_user_hears_nothing(post: Post) -> None:
     assert post.rows(hook.id) == []
 
 
+async def test_what_waits_for_a_user_who_was_switched_off_is_not_sent(post: Post) -> None:
+    hook, _ = post.hook("signal.*", who=post.ann)
+    post.receiver.answers = [(500, "", b"")]
+    await post.say()
+    await post.settle()
+    post.store["users"].update({"enabled": False}, key=post.ann.user_id)
+    post.clock.advance(60)
+    asked = len(post.receiver.requests)
+    await post.settle()
+    assert len(post.receiver.requests) == asked
+    assert {row["status"] for row in post.rows(hook.id)} == {"cancelled"}
+
+
 @pytest.mark.parametrize("answer", [(500, "", b"oops"), (302, "Location: /\r\n", b""), (404, "", b""), (429, "", b"")])
 async def test_a_failed_try_is_repeated_with_the_same_id_and_bytes(post: Post, answer: tuple[int, str, bytes]) -> None:
     hook, secret = post.hook("signal.received")
