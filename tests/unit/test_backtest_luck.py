@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from modules.backtesting.robustness.overfitting import (
 )
 from modules.backtesting.robustness.subject import Cancelled
 from modules.backtesting.statistics import metrics_of
+from modules.strategies.decisions import SizeMode
 from tests.load.backtest_peers import RULES, cross, generated
 
 HOUR = 3_600_000
@@ -50,6 +52,18 @@ def test_another_order_leaves_the_end_and_changes_the_falls(result):
     assert np.allclose(told.paths["final"], result.final_equity / 10_000, rtol=1e-9)
     falls = told.paths["max_drawdown"]
     assert len(np.unique(falls)) > 100 and np.all(falls < 0)
+
+
+def test_trades_of_a_fixed_amount_add_up():
+    candles = generated(4_000, HOUR, seed=4)
+    fixed = run(candles, cross(candles), replace(RULES, size_mode=SizeMode.QUOTE, size_value=500.0))
+    told = simulate(fixed, Simulation(Method.SHUFFLE, runs=50))
+    assert np.allclose(told.paths["final"], fixed.final_equity / 10_000, rtol=1e-9)
+    assert told.document()["compound"] is False and told.actual["final"] == pytest.approx(fixed.final_equity / 10_000)
+    forced = simulate(fixed, Simulation(Method.AS_IT_WAS, runs=1, compound=True))
+    assert forced.actual["final"] == pytest.approx(fixed.final_equity / 10_000, rel=1e-3)
+    broke = simulate_trades(np.array([-1.0, 0.5]), np.ones(2), Simulation(Method.AS_IT_WAS, runs=1, compound=False))
+    assert broke.paths["final"].tolist() == [0.0]
 
 
 def test_every_order_of_three_trades_is_equally_likely():

@@ -105,6 +105,22 @@ def test_a_search_says_what_single_runs_say(candles):
         Objective("beauty")
 
 
+def test_sets_that_cannot_be_are_told_with_the_reason(candles):
+    sets = [
+        {"fast": 5, "slow": 30, "stop": 2.0},
+        {"fast": 5, "slow": 30, "stop": -1.0},
+        {"fast": 5, "slow": 30, "stop": 4.0},
+    ]
+    found = search(SUBJECT, candles, sets, Objective(min_trades=1))
+    assert found.trials[1].score is None and "stop_pct" in found.trials[1].refused
+    assert found.document()["refused"] == [{"parameters": sets[1], "reason": found.trials[1].refused}]
+    assert [t.figures["trades"] is None for t in found.trials] == [False, True, False]
+    assert luck(SUBJECT, candles, found)["deflated_sharpe"]["trials"] == 2
+    assert search(SUBJECT, candles, sets[1:2]).best is None
+    space = {"fast": Choices((5,)), "slow": Choices((30,)), "stop": Choices((-1.0,))}
+    assert tree_search(SUBJECT, candles, space, 1).trials[0].refused == found.trials[1].refused
+
+
 def test_a_search_goes_on_where_it_was_stopped(candles, tmp_path):
     sets, path = (
         sample(read_space({"fast": {"low": 3, "high": 25}, "slow": {"low": 30, "high": 90}}), 150, seed=2),

@@ -1,13 +1,14 @@
 """Monte Carlo: the same trades in other orders, drawn again, skipped and worse filled, thousands of times.
 
-Every trade counts by what it made of the account it met: its profit over the equity before it, compounded. Reordering
-leaves the end where it was and shows which falls the same trades could have brought; drawing blocks with repetition shows
-the ends, too, and keeps runs of similar trades together (Künsch 1989). Noise may be added to both.
+Every trade counts by what it made of the account it met: its profit over the equity before it, compounded. Trades of a
+fixed amount count by their profit over the capital instead, and add up. Reordering leaves the end where it was and shows
+which falls the same trades could have brought; drawing blocks with repetition shows the ends, too, and keeps runs of
+similar trades together (Künsch 1989). Noise may be added to both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from modules.analysis.candles import Floats, Integers
 from modules.analysis.compiled import kernel
 from modules.backtesting.result import Result
 from modules.backtesting.robustness.subject import Progress, unheard
+from modules.strategies.decisions import SizeMode
 
 PERCENTILES: Final = (1, 5, 25, 50, 75, 95, 99)
 #: Draws made at once; also what one turn between two calls of the progress callback is.
@@ -43,7 +45,8 @@ class Simulation:
 
     `block` is the length of a drawn block (None: the cube root of the number of trades). `slippage_bps` is the standard
     deviation of a further slippage, always against the trade, on entry and on exit. `skip` is the chance that a trade is
-    missed. Ruin is the account falling to `ruin` of the capital at any time.
+    missed. Ruin is the account falling to `ruin` of the capital at any time. `compound` None is decided by how the run sized its
+    trades: fixed amounts add up, everything else compounds.
     """
 
     method: Method = Method.SHUFFLE
@@ -53,6 +56,7 @@ class Simulation:
     slippage_bps: float = 0.0
     skip: float = 0.0
     ruin: float = 0.5
+    compound: bool | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the field."""
@@ -94,6 +98,7 @@ class Simulated:
             "runs": self.asked.runs,
             "seed": self.asked.seed,
             "trades": int(self.steps[-1]),
+            "compound": self.asked.compound is not False,
             "total_return": _percentiles(self.paths["final"] - 1.0),
             "max_drawdown": _percentiles(self.paths["max_drawdown"]),
             "consecutive_losses": _percentiles(self.paths["losing_run"]),
@@ -117,8 +122,8 @@ def _percentiles(values: npt.NDArray[Any]) -> dict[str, float]:
     return {f"p{rung}": float(value) for rung, value in zip(PERCENTILES, found, strict=True)}
 
 
-def trade_fractions(result: Result) -> tuple[Floats, Floats]:
-    """(Profit, value at entry) of every trade as fractions of the equity at the close before its entry.
+def trade_fractions(result: Result, *, compound: bool = True) -> tuple[Floats, Floats]:
+    """(Profit, value at entry) of every trade as fractions of the equity at the close before its entry, or of the capital.
 
     Raises ValueError for a run without trades, or one that traded with nothing left.
     """
@@ -127,6 +132,8 @@ def trade_fractions(result: Result) -> tuple[Floats, Floats]:
         raise ValueError("trades: a run without trades can't be simulated")
     place = np.searchsorted(result.times, trades["entry_time"], side="left")
     before = np.where(place > 0, result.equity[np.maximum(place - 1, 0)], result.assumptions.capital)
+    if not compound:
+        before = np.full(len(trades), result.assumptions.capital)
     if not np.all(before > 0.0):
         raise ValueError("trades: one began when nothing was left of the account")
     return trades["pnl"] / before, trades["entry_price"] * trades["quantity"] / before
@@ -154,15 +161,18 @@ def _draw_blocks(draws: Floats, block: int, order: Integers) -> None:
 
 
 @kernel(borrows=True)
-def _walk_path(gains: Floats, order: Integers, path: np.void, fan: Floats, steps: Integers) -> None:
-    """Compound one path; an account that is empty stays empty."""
+def _walk_path(
+    gains: Floats, order: Integers, path: np.void, fan: Floats, steps: Integers, compound: bool
+) -> None:  # fmt: skip
+    """Compound or add up one path; an account that is empty stays empty."""
     value, peak, lowest, deepest, run, longest, mark = 1.0, 1.0, 1.0, 0.0, 0, 0, 0
     for at in range(order.shape[0]):
         if mark < steps.shape[0] and steps[mark] == at:
             fan[mark] = value
             mark += 1
         gain = gains[order[at]]
-        value = max(value * (1.0 + gain), 0.0)
+        if value > 0.0:
+            value = max(value * (1.0 + gain) if compound else value + gain, 0.0)
         peak = max(peak, value)
         lowest = min(lowest, value)
         deepest = min(deepest, value / peak - 1.0)
@@ -191,26 +201,29 @@ def _simulate(
     draws: tuple[Floats, Floats, Floats],
     block: int,
     skip: float,
-    desk: tuple[Integers, Floats, Integers],
+    desk: tuple[Integers, Floats, Integers, bool],
     paths: Paths,
     fan: Floats,
 ) -> None:
     """All paths of a turn. Empty draws: no such noise; `block` 0: every trade once, below: in the order they were."""
     gains, values = trades
-    order, room, steps = desk
+    order, room, steps, compound = desk
     for number in range(paths.shape[0]):
         if block > 0:
             _draw_blocks(draws[0][number], block, order)
         elif block == 0:
             _reorder(draws[0][number], order)
         _worsen(gains, values, (draws[1][number], draws[2][number]), skip, room)
-        _walk_path(room, order, paths[number], fan[number], steps)
+        _walk_path(room, order, paths[number], fan[number], steps, compound)
 
 
 def simulate(result: Result, asked: Simulation | None = None, progress: Progress = unheard) -> Simulated:
     """Simulate the trades of a run. Raises ValueError where there are none."""
-    gains, values = trade_fractions(result)
-    return simulate_trades(gains, values, asked or Simulation(), progress)
+    wanted = asked or Simulation()
+    if wanted.compound is None:
+        wanted = replace(wanted, compound=result.rules.size_mode is not SizeMode.QUOTE)
+    gains, values = trade_fractions(result, compound=wanted.compound is True)
+    return simulate_trades(gains, values, wanted, progress)
 
 
 def simulate_trades(gains: Floats, values: Floats, asked: Simulation, progress: Progress = unheard) -> Simulated:
@@ -221,7 +234,8 @@ def simulate_trades(gains: Floats, values: Floats, asked: Simulation, progress: 
     count = len(gains)
     steps = np.unique(np.linspace(0, count, min(count, _CHECKPOINTS) + 1).astype(np.int64))
     paths, fan = np.zeros(asked.runs, PATH), np.empty((asked.runs, len(steps)))
-    desk = (np.arange(count), np.empty(count), steps)
+    compound = asked.compound is not False
+    desk = (np.arange(count), np.empty(count), steps, compound)
     block = {Method.SHUFFLE: 0, Method.AS_IT_WAS: -1}.get(asked.method, asked.block or max(round(count ** (1 / 3)), 1))
     generator, turn = np.random.Generator(np.random.PCG64(asked.seed)), max(_DRAWS // count, 1)
     columns = (np.ascontiguousarray(gains, np.float64), np.ascontiguousarray(values, np.float64))
@@ -232,7 +246,7 @@ def simulate_trades(gains: Floats, values: Floats, asked: Simulation, progress: 
         _simulate(columns, draws, block, asked.skip, desk, paths[start:end], fan[start:end])
     progress(1.0)
     actual = np.zeros(1, PATH)
-    _walk_path(columns[0], np.arange(count), actual[0], np.empty(len(steps)), steps)
+    _walk_path(columns[0], np.arange(count), actual[0], np.empty(len(steps)), steps, compound)
     return Simulated(asked, paths, fan, steps, actual[0])
 
 

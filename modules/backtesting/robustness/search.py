@@ -6,33 +6,30 @@ and its best set is never told alone: its neighbours, and what luck would have f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from math import isfinite
-from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
 
 from modules.analysis.candles import Candles
-from modules.backtesting.metrics import SUMMARY
 from modules.backtesting.robustness.checkpoint import Checkpoint
+from modules.backtesting.robustness.evaluation import FIGURES as FIGURES
+from modules.backtesting.robustness.evaluation import in_processes, in_threads
 from modules.backtesting.robustness.overfitting import backtest_overfitting, daily_matrix, deflated_sharpe, moments_of
-from modules.backtesting.robustness.space import label
 from modules.backtesting.robustness.subject import Parameters, Progress, Subject, unheard
 from modules.backtesting.statistics import Figure
-from modules.backtesting.sweep import sweep
 
 #: Sets between two looks at the checkpoint.
-_BATCH: Final = 64
+_BATCH: Final = 16
 _MOST_JUDGED: Final = 200
-FIGURES: Final = (*(SUMMARY.names or ()), "calmar")
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What makes a set good: a figure of `FIGURES` with at least so many trades.
+    """What makes a set good: a figure of `evaluation.FIGURES` with at least so many trades.
 
     More is better, but for what is paid or bound (fees, funding, turnover, exposure); a drawdown is negative already.
     """
@@ -55,12 +52,13 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One set of parameters and what it did."""
+    """One set of parameters and what it did, or why the strategy can't have it (`refused`)."""
 
     number: int
     parameters: dict[str, Any]
     figures: dict[str, Figure]
     score: float | None
+    refused: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -92,6 +90,7 @@ class Search:
             "min_trades": self.objective.min_trades,
             "trials": len(self.trials),
             "scored": len(self.ranked),
+            "refused": [{"parameters": t.parameters, "reason": t.refused} for t in self.trials if t.refused][:shown],
             "best": best.document() if best else None,
             "stability": stability(self),
             "ranking": [trial.document() for trial in self.ranked[:shown]],
@@ -115,76 +114,31 @@ def search(
     """
     asked = objective or Objective()
     known: dict[str, Any] = dict(checkpoint.done) if checkpoint else {}
-    keys = [label(each) for each in sets]
+    keys = [_key(each) for each in sets]
     left = [number for number, key in enumerate(keys) if key not in known]
     batches = [left[start : start + _BATCH] for start in range(0, len(left), _BATCH)]
     done = len(sets) - len(left)
     progress(done / len(sets) if sets else 1.0)
-    played = _in_processes if processes else _in_threads
-    told = played(subject, candles, [[sets[n] for n in batch] for batch in batches], processes or workers)
-    for batch, figures in zip(batches, told, strict=True):
-        finished = {keys[number]: each for number, each in zip(batch, figures, strict=True)}
-        known.update(finished)
-        if checkpoint:
-            checkpoint.keep(finished)
-        done += len(batch)
-        progress(done / len(sets))
+    played = in_processes if processes else in_threads
+    chosen = [[sets[n] for n in batch] for batch in batches]
+    with closing(played(subject, candles, chosen, processes or workers)) as told:
+        for batch, outcomes in zip(batches, told, strict=True):
+            finished = {keys[number]: each.document() for number, each in zip(batch, outcomes, strict=True)}
+            known.update(finished)
+            if checkpoint:
+                checkpoint.keep(finished)
+            done += len(batch)
+            progress(done / len(sets))
     return Search(asked, tuple(_trial(n, each, known[keys[n]], asked) for n, each in enumerate(sets)))
 
 
-def _trial(number: int, parameters: Parameters, figures: dict[str, Figure], objective: Objective) -> Trial:
-    return Trial(number, dict(parameters), figures, objective.score(figures))
+def _key(parameters: Parameters) -> str:
+    return json.dumps(dict(parameters), sort_keys=True, default=repr)
 
 
-def figures_of(
-    subject: Subject, candles: Candles, sets: Sequence[Parameters], workers: int | None
-) -> list[dict[str, Figure]]:
-    """The quick figures of every set; what isn't defined is None."""
-    rules = [subject.rules_for(each) for each in sets]
-    told = sweep(candles, lambda n: subject.decide(candles, sets[n]), rules, subject.assumptions, workers=workers)
-    return [_figures(row) for row in told]
-
-
-def _figures(row: np.void) -> dict[str, Figure]:
-    values: dict[str, Figure] = {}
-    for name, value in zip(row.dtype.names or (), row.item(), strict=True):
-        values[name] = value if isinstance(value, int) or isfinite(value) else None
-    growth, depth = values["cagr"], values["max_drawdown"]
-    values["calmar"] = growth / -depth if growth is not None and depth is not None and depth < 0 else None
-    return values
-
-
-Batches = Sequence[Sequence[Parameters]]
-
-
-def _in_threads(
-    subject: Subject, candles: Candles, batches: Batches, workers: int | None
-) -> Iterator[list[dict[str, Figure]]]:
-    for batch in batches:
-        yield figures_of(subject, candles, batch, workers)
-
-
-_HELD: dict[str, tuple[Subject, Candles]] = {}
-
-
-def _hold(subject: Subject, candles: Candles) -> None:
-    """What a worker process is given once."""
-    _HELD["work"] = (subject, candles)
-
-
-def _play_held(batch: Sequence[Parameters]) -> list[dict[str, Figure]]:
-    subject, candles = _HELD["work"]
-    return figures_of(subject, candles, batch, workers=1)
-
-
-def _in_processes(
-    subject: Subject, candles: Candles, batches: Batches, processes: int | None
-) -> Iterator[list[dict[str, Figure]]]:
-    with ProcessPoolExecutor(processes, get_context("spawn"), _hold, (subject, candles)) as pool:
-        try:
-            yield from pool.map(_play_held, batches)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _trial(number: int, parameters: Parameters, kept: Mapping[str, Any], objective: Objective) -> Trial:
+    figures: dict[str, Figure] = kept["figures"]
+    return Trial(number, dict(parameters), figures, objective.score(figures), kept["refused"])
 
 
 def stability(found: Search) -> float | None:
@@ -243,7 +197,8 @@ def luck(
     ranked = found.ranked
     if not ranked:
         return {"deflated_sharpe": None, "overfitting": None}
-    others = [trial for trial in found.trials if trial is not ranked[0]]
+    others = [trial for trial in found.trials if trial is not ranked[0] and trial.refused is None]
+    tried = len(others) + 1
     if len(others) >= most:
         draws = np.random.Generator(np.random.PCG64(seed))
         others = [others[n] for n in sorted(draws.choice(len(others), most - 1, replace=False).tolist())]
@@ -254,7 +209,7 @@ def luck(
     variance = float(np.var(sharpes, ddof=1)) if len(sharpes) > 1 else 0.0
     deflated = overfitting = None
     if len(returns) > 2 and spread[0] > 0.0:
-        deflated = deflated_sharpe(moments_of(returns[:, 0]), len(found.trials), variance).document()
+        deflated = deflated_sharpe(moments_of(returns[:, 0]), tried, variance).document()
     blocks = min(16, len(returns) // 4 * 2)
     if len(sets) > 1 and blocks >= 4:
         overfitting = backtest_overfitting(returns, blocks, lambda share: progress(0.8 + share * 0.2)).document()

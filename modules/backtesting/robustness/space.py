@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from modules.backtesting.robustness.subject import Parameters
 from modules.domain.errors import InvalidInput
 
 MOST_SETS: Final = 100_000
@@ -145,8 +144,3 @@ def sample(space: Space, count: int, seed: int = 1) -> list[dict[str, Any]]:
         chosen = {name: each.at(share) for (name, each), share in zip(space.items(), shares, strict=True)}
         found.setdefault(repr(chosen), chosen)
     return list(found.values())
-
-
-def label(parameters: Parameters) -> str:
-    """A set in a few words, for people and as a key."""
-    return ", ".join(f"{name}={value}" for name, value in parameters.items())

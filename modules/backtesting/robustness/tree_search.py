@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from modules.analysis.candles import Candles
-from modules.backtesting.robustness.search import Objective, Search, Trial, figures_of
+from modules.backtesting.robustness.evaluation import outcomes_of
+from modules.backtesting.robustness.search import Objective, Search, Trial
 from modules.backtesting.robustness.space import Choices, Space
 from modules.backtesting.robustness.subject import Progress, Subject, unheard
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _FIRST: Final = 10
 #: What the model is told of a set without a score; it only looks at the order of scores.
 _WORST: Final = -1e9
-_FIGURES: Final = "figures"
+_OUTCOME: Final = "outcome"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ def tree_search(
         progress(done / trials)
         study.sampler = optuna.samplers.TPESampler(seed=which.seed * 1_000_003 + done, n_startup_trials=_FIRST)
         trial = study.ask(ranges)
-        figures = figures_of(subject, candles, [trial.params], workers=1)[0]
-        score = asked.score(figures)
-        trial.set_user_attr(_FIGURES, json.dumps(figures))
+        outcome = outcomes_of(subject, candles, [trial.params], workers=1)[0]
+        score = asked.score(outcome.figures)
+        trial.set_user_attr(_OUTCOME, json.dumps(outcome.document()))
         study.tell(trial, _WORST if score is None else score)
     progress(1.0)
     return Search(asked, tuple(_trial(n, each, asked) for n, each in enumerate(_finished(study))))
@@ -71,8 +72,8 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def _trial(number: int, trial: optuna.trial.FrozenTrial, objective: Objective) -> Trial:
-    figures: dict[str, Any] = json.loads(trial.user_attrs[_FIGURES])
-    return Trial(number, dict(trial.params), figures, objective.score(figures))
+    kept: dict[str, Any] = json.loads(trial.user_attrs[_OUTCOME])
+    return Trial(number, dict(trial.params), kept["figures"], objective.score(kept["figures"]), kept["refused"])
 
 
 def _distribution(given: Any) -> optuna.distributions.BaseDistribution:
