@@ -62,7 +62,9 @@ def _alike(rule: Burst, row: Mapping[str, Any]) -> QueryInstance:
     """Rows of the rule's span, field and kind, as a query that an index answers."""
     kinds = [(where("action") >= each) & (where("action") < f"{each}\uffff") for each in rule.actions]
     kind: QueryInstance = reduce(operator.or_, kinds)
-    return kind & (where(rule.field) == row[rule.field]) & (where("at") > row["at"] - rule.seconds * 1000)
+    found: QueryInstance = kind & (where(rule.field) == row[rule.field])
+    found &= where("at") > row["at"] - rule.seconds * 1000
+    return found
 
 
 def _is_news(tx: Transaction, rule: str, about: str, now: datetime) -> bool:

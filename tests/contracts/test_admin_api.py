@@ -10,6 +10,7 @@ import pytest
 
 from modules.accounts import audit
 from modules.accounts.audit import verify
+from modules.accounts.first_start import prepare
 from modules.domain.people import Principal, Role
 from modules.records import open_records
 from modules.trading.safety import Scope, Stage
@@ -25,6 +26,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(audit, "_seal_key", b"")
     audit.seal_with(SECRET)
     made = House(tmp_path)
+    prepare(made.world.store, made.settings, made.world.clock.now())
     people = {each.value: Principal(f"u-{each.value}", each, "access_token") for each in Role}
     monkeypatch.setattr(trading_house, "PEOPLE", {**trading_house.PEOPLE, **people})
     for number, role in enumerate(Role):
