@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +222,68 @@ def test_operators_change_a_role_and_find_it_in_the_audit_log(house: Program, vi
     assert set(house.pids()) <= set(visitor.page.locator("main").inner_text().split())
 
 
+def candles_file(folder: Path) -> Path:
+    """Sixty days of hourly candles in waves, so that every strategy finds something to do."""
+    rows = ["timestamp,open,high,low,close,volume"]
+    now = int(time.time() // 3600) * 3_600_000
+    before = 60_000.0
+    for hour in range(1440):
+        close = round(60_000 + 4_000 * math.sin(hour / 30) + 600 * math.sin(hour / 3.7), 1)
+        low, high = min(before, close) - 50, max(before, close) + 50
+        rows.append(f"{now - (1440 - hour) * 3_600_000},{before},{high},{low},{close},100")
+        before = close
+    path = folder / "BTCUSDT-1h.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_strategy_is_built_by_form_tested_on_the_past_and_compared(
+    house: Program, visitor: Visitor, tmp_path: Path
+) -> None:
+    imported = house.cli("candles", "import", str(candles_file(tmp_path)))
+    assert imported.returncode == 0, imported.stderr
+    page = visitor.page
+    visitor.go("strategies", "Strategies")
+    page.get_by_role("link", name="New strategy").click()
+    page.get_by_role("button", name="Keep the strategy").click()
+    expect(page.get_by_role("alert").filter(has_text="not right yet")).to_be_visible()
+    visitor.forgive("422")
+    page.get_by_label("Name", exact=True).fill("Wave rider")
+    page.get_by_label("entry 1: value").fill("45")
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("entry 2: series").select_option("price")
+    page.get_by_label("entry 2: comparison").select_option(">")
+    page.get_by_label("entry 2: compared with").select_option("other")
+    page.get_by_label("entry 2, the other: series").select_option("sma")
+    page.get_by_label("entry 2, the other: period").fill("5")
+    page.get_by_role("button", name="Keep the strategy").click()
+    row = page.locator("tr[data-strategy]", has_text="Wave rider")
+    expect(row).to_contain_text("Off")
+    visitor.shot("strategies")
+    for strategy in ("Wave rider", "RSI mean reversion (built in)"):
+        visitor.go("backtests", "Backtests")
+        page.get_by_label("Strategy", exact=True).select_option(label=strategy)
+        page.get_by_label("Span").select_option("30")
+        page.get_by_role("button", name="Run the backtest").click()
+        expect(page.get_by_role("heading", name="Backtest", level=1, exact=True)).to_be_visible(timeout=4 * PATIENCE_MS)
+        expect(page.get_by_role("region", name="Figures")).to_contain_text("Profit factor")
+        expect(page.get_by_role("region", name="Equity").locator("canvas").first).to_be_visible()
+    trades = page.get_by_role("region", name="Trades", exact=True)
+    trades.get_by_role("button", name="Show").first.click()
+    expect(page.get_by_role("region", name="Trades on the candles")).to_contain_text("BTC/USDT")
+    visitor.shot("backtest")
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="Trades as CSV").click()
+    assert Path(kept.value.path()).read_text(encoding="utf-8").count("\n") > 1
+    visitor.go("backtests", "Backtests")
+    for box in page.get_by_role("checkbox", name="Choose").all():
+        box.check()
+    page.get_by_role("button", name="Compare the two chosen").click()
+    expect(page.get_by_role("heading", name="Two tests", level=1)).to_be_visible()
+    expect(page.get_by_role("region", name="Figures")).to_contain_text("better")
+    assert nameless_controls(page) == []
+
+
 def test_the_way_back_and_the_keyboard_work(visitor: Visitor) -> None:
     page = visitor.page
     visitor.go("orders", "Orders")
@@ -240,7 +304,7 @@ def test_the_way_back_and_the_keyboard_work(visitor: Visitor) -> None:
 
 
 PAGES = {
-    "overview": "Overview", "signals": "Signals", "positions": "Positions", "orders": "Orders", "sources": "Sources",
+    "overview": "Overview", "signals": "Signals", "positions": "Positions", "orders": "Orders", "sources": "Sources", "strategies": "Strategies", "strategies/new": "New strategy", "backtests": "Backtests",
     "chat": "Chat", "settings/trading": "Settings", "settings/account": "Settings", "settings/security": "Settings",
     "settings/appearance": "Settings", "users": "Users", "audit": "Audit", "broadcasts": "Broadcast", "system": "System",
 }  # fmt: skip

@@ -60,14 +60,19 @@ async function chart(page, place, options, build) {
   return made;
 }
 
-/** A line over time: `points` are {time (s), value}, rising. */
-export async function lineChart(page, place, points) {
-  const plain = { handleScroll: false, handleScale: false, rightPriceScale: { borderVisible: false } };
+/** One or two lines over time: `points` are {time (s), value}, rising. The first is filled, the second dashed. */
+export async function lineChart(page, place, points, others = null) {
+  const plain = { handleScroll: false, handleScale: false, rightPriceScale: { borderVisible: false }, timeScale: { minBarSpacing: 0.01, timeVisible: true } };
   await chart(page, place, plain, (made) => {
     const series = made.addAreaSeries({ lineWidth: 2, priceLineVisible: false });
     series.setData(points);
+    const second = others ? made.addLineSeries({ lineWidth: 2, lineStyle: 2, priceLineVisible: false }) : null;
+    second?.setData(others);
     made.timeScale().fitContent();
-    return (c) => series.applyOptions({ lineColor: c.accent, topColor: c.soft, bottomColor: "transparent" });
+    return (c) => {
+      series.applyOptions({ lineColor: c.accent, topColor: c.soft, bottomColor: "transparent" });
+      second?.applyOptions({ color: c.warn });
+    };
   });
 }
 
@@ -81,7 +86,7 @@ function precision(value) {
  * done}; `marks`: {time (s), kind, text}. `seconds` is a candle's length. With `symbol` the newest candle follows the price.
  */
 export async function candleChart(page, place, { candles, levels, marks = [], seconds, symbol = null, onPrice = () => {} }) {
-  const shown = candles.slice();
+  const shown = candles.map(({ time, open, high, low, close }) => ({ time, open, high, low, close }));
   const lines = [];
   let series = null;
   const made = await chart(page, place, {}, (its) => {

@@ -58,8 +58,9 @@ function brand() {
 }
 
 function link([name, text, picture], present) {
+  const here = present === name || (name === "strategies" && present === "backtests");
   const counted = { signals: "signals", positions: "positions" }[name];
-  return h("a", { href: `#/${name}`, "aria-current": present === name ? "page" : null },
+  return h("a", { href: `#/${name}`, "aria-current": here ? "page" : null },
     icon(picture ?? name), h("span.label", text),
     counted ? h("span.count", { "data-count": counted, hidden: true }, h("span", { "aria-hidden": "true" }), h("span.unseen")) : null);
 }
@@ -75,7 +76,7 @@ function preferences(present) {
 }
 
 function moreButton(present, leave) {
-  const names = ["orders", "sources", "strategies", "settings", "broadcasts", "system", "users", "audit"];
+  const names = ["orders", "sources", "strategies", "backtests", "settings", "broadcasts", "system", "users", "audit"];
   const here = names.includes(present);
   return h("button", { type: "button", "aria-current": here ? "page" : null, onclick: () => sheet(present, leave) },
     icon("more"), h("span.label", "More"));

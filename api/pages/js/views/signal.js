@@ -6,6 +6,7 @@ import { fill, h, say } from "../dom.js";
 import * as format from "../format.js";
 import { cell, facts, loads, pill, segments, side, signed, table, when } from "../parts.js";
 import { legend, marked } from "../spans.js";
+import { get } from "../store.js";
 
 const FRAMES = [["1m", 60], ["5m", 300], ["15m", 900], ["1h", 3600], ["4h", 14_400], ["1d", 86_400]];
 
@@ -139,7 +140,7 @@ function longAgo(signal, seconds) {
 async function past(symbol, frame, before, note, page) {
   say(note, "");
   try {
-    const answer = await call("GET", `/api/candles/${symbol}`, { query: { timeframe: frame, limit: 300, before }, signal: page.leaving.signal });
+    const answer = await call("GET", `/api/candles/${symbol}`, { query: { timeframe: frame, limit: 300, before, exchange: get("health")?.prices === "simulated" ? "simulated" : null }, signal: page.leaving.signal });
     if (answer.exchange === "simulated") say(note, "Candles of the simulated market.");
     return answer.candles.map(candle);
   } catch (error) {
