@@ -124,10 +124,15 @@ def _registering(blueprint: APIBlueprint, desk: Accounts) -> None:
     def verify(body: bodies.CodeBody) -> Answer:
         return answer({"email": desk.registration.verify(body.token, caller())})
 
-    @blueprint.route("/verify-email/<token>", methods=["GET", "POST"])
+    @blueprint.get("/verify-email/<token>", summary="Confirm an address by the link in the mail")
     @needs(None)
-    def verify_by_address(token: str) -> Answer:
-        return answer({"email": desk.registration.verify(token, caller())})
+    def verify_by_link(path: bodies.CodePath) -> Answer:
+        return answer({"email": desk.registration.verify(path.token, caller())})
+
+    @blueprint.post("/verify-email/<token>", summary="Confirm an address with the code in the path")
+    @needs(None)
+    def verify_by_path(path: bodies.CodePath) -> Answer:
+        return answer({"email": desk.registration.verify(path.token, caller())})
 
     @blueprint.post("/email", summary="Change one's address; a mail to the new one asks to confirm it")
     @needs(Verb.OWN_PROFILE)
