@@ -71,8 +71,9 @@ class StrategyRunner:
         return self._runs
 
     def _made(self) -> StrategyRuns:
-        from modules.strategy_book.running import StrategyRuns
+        from modules.strategy_book.running import StrategyRuns, warm_up
 
+        warm_up()
         return StrategyRuns(self._store, self._market, self._instruments)
 
     def _market(self, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:

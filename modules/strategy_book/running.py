@@ -29,6 +29,7 @@ from modules.domain.signals import Signal, signal_id
 from modules.journal import append
 from modules.records import to_document
 from modules.runtime.logs import log
+from modules.strategies.builtin import builtin
 from modules.strategies.decide import decide
 from modules.strategies.decisions import Decisions
 from modules.strategies.language import Strategy
@@ -263,6 +264,15 @@ class StrategyRuns:
                 watched.run = run
 
             tx.after_commit(keep)
+
+
+def warm_up() -> None:
+    """Loads the compiled parts, so that the first bar is decided as fast as the next."""
+    flat = np.full(60, 100.0)
+    stamps = np.arange(60, dtype=np.int64) * TIMEFRAMES_MS["1h"]
+    candles = Candles.checked(stamps, flat, flat, flat, flat, flat, timeframe_ms=TIMEFRAMES_MS["1h"])
+    for name in ("rsi_mean_reversion", "bollinger_breakout", "smc"):
+        decide(builtin(name), candles)
 
 
 def source_of(strategy_id: str) -> str:

@@ -72,10 +72,10 @@ async def test_it_trades_on_stored_candles_and_a_failing_strategy_stops_nobody(
 
     plain = running.decide
 
-    def decide(strategy: Strategy, *rest: Any) -> Any:
+    def decide(strategy: Strategy, *rest: Any, **named: Any) -> Any:
         if strategy.name == "bad":
             raise ZeroDivisionError("as bad as can be")
-        return plain(strategy, *rest)
+        return plain(strategy, *rest, **named)
 
     monkeypatch.setattr(running, "decide", decide)
     assert await runner.turn(world.clock.now()) is True
