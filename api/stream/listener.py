@@ -23,6 +23,8 @@ from api.stream.websocket import WebSocket
 from api.stream.wsgi import Request, WsgiApp, WsgiRunner
 
 _LINGER_SECONDS = 2.0
+#: With more written and not taken, a client is slow.
+_HIGH_WATER = 64 * 1024
 WS_PATHS = (b"/api/ws", b"/ws")
 
 
@@ -267,6 +269,11 @@ class Connection(asyncio.Protocol):
         request.readable.set()
         self._listener.runner.submit(request)
 
+    def _ask_for_more(self, request: Request) -> None:
+        """The next piece may come, unless what is written already waits for the client (`resume_writing` asks then)."""
+        if self._transport.get_write_buffer_size() <= _HIGH_WATER:
+            request.readable.set()
+
     def answered(self, request: Request, piece: bytes, *, last: bool, keep: bool) -> None:
         """A piece of an answer is ready."""
         if request.gone or self._transport.is_closing():
@@ -274,8 +281,8 @@ class Connection(asyncio.Protocol):
         if piece:
             self._transport.write(piece)
         if not last:
-            if self._transport.get_write_buffer_size() < 64 * 1024:
-                request.readable.set()
+            # What was written goes out at the end of this turn: only then it shows whether the client takes it.
+            asyncio.get_running_loop().call_soon(self._ask_for_more, request)
             return
         self._running = None
         if keep and piece.startswith(b"HTTP/1.1 "):
