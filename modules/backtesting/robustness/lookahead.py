@@ -121,9 +121,11 @@ def history_needed(
     return needed
 
 
-def check(decide: Decide, candles: Candles, parameters: Parameters, progress: Progress = unheard) -> Checks:
-    """Both checks as they are attached to a result."""
-    ahead = look_ahead(decide, candles, parameters, progress=lambda share: progress(share * 0.8))
+def check(
+    decide: Decide, candles: Candles, parameters: Parameters, progress: Progress = unheard, *, points: int = POINTS
+) -> Checks:
+    """Both checks as they are attached to a result; more `points` take longer and find what happens rarely."""
+    ahead = look_ahead(decide, candles, parameters, points=points, progress=lambda share: progress(share * 0.8))
     drift = recursive(decide, candles, parameters, progress=lambda share: progress(0.8 + share * 0.2))
     told = Checks(
         None if ahead is None else look_ahead_sentence(ahead), None if drift is None else drift_sentence(drift)

@@ -195,7 +195,7 @@ def _months(monthly: Sequence[Mapping[str, Any]]) -> str:
     """The heat map: one row a year, the darker the more."""
     years: dict[int, dict[int, float]] = {}
     for each in monthly:
-        years.setdefault(each["year"], {})[each["month"]] = each["return"]
+        years.setdefault(int(each["year"]), {})[each["month"]] = each["return"]
     rows = []
     for year, months in sorted(years.items()):
         total = 1.0
