@@ -54,29 +54,42 @@ def weigh(
     side: tuple[Side | None, str],
 ) -> Evidence:
     """The kind of the message."""
-    refused = _unreadable(reading) or _other_business(reading, symbols)
-    if refused is not None:
-        return refused
+    found = (
+        _unreadable(reading)
+        or _other_business(reading, symbols)
+        or _talk(reading, symbol)
+        or _retold(reading, draft, updates)
+        or _several(reading, draft, symbols)
+        or _entry(reading, draft, symbol, updates, side)
+        or _example(reading, draft, updates)
+    )
+    return found or _update(reading, updates, symbol)
+
+
+def _talk(reading: Reading, symbol: Found | None) -> Evidence | None:
     named = symbol is not None and symbol.weight >= _COIN
-    asked = reading.questions and reading.parts[p.TALK]
-    if asked or (not named and (reading.questions or reading.parts[p.TALK])):
+    talks = bool(reading.parts[p.TALK])
+    if (reading.questions and talks) or (not named and (reading.questions or talks)):
         return Evidence(Kind.NONE, 0.7, "talk about a trade, which asks or names no symbol")
-    told = _retold(reading, draft, updates)
-    if told is not None:
-        return told
-    others = {f.symbol for f in symbols if f.weight >= _SURE_SYMBOL}
-    if len(others) > 1 and not draft.labelled:
+    return None
+
+
+def _several(reading: Reading, draft: Draft, symbols: list[Found]) -> Evidence | None:
+    """Prices of several symbols, which can't be told apart."""
+    pairs = {f.symbol for f in symbols if f.weight >= _SURE_SYMBOL}
+    if len(pairs) > 1 and not draft.labelled:
         return Evidence(Kind.NONE, 0.7, "speaks of several symbols and labels no price")
     coins = {f.symbol for f in symbols if f.weight >= _COIN}
     if len(coins) > 1 and len({part for part, _, _ in reading.sides}) > 1 and reading.labels[p.STOP] > 1:
         return Evidence(Kind.NONE, 0.8, "holds several signals; each is read when it is posted by itself")
-    entry = _entry(reading, draft, symbol, updates, side)
-    if entry is not None:
-        return entry
+    return None
+
+
+def _example(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
     whole = draft.labelled == _FULL or all(reading.labels[part] for part in (p.ENTRY, p.TARGET, p.STOP))
     if whole and _is_recalled(reading, draft) and all(each.strength < 3 for each in updates):
         return Evidence(Kind.NONE, 0.75, "a full set of prices told as an example or a memory")
-    return _update(reading, updates, symbol)
+    return None
 
 
 def _unreadable(reading: Reading) -> Evidence | None:
