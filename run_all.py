@@ -100,7 +100,7 @@ def _greet(settings: Settings, first: FirstStart, password: str | None, procfile
     print(f"VerzekAutoTrader, {settings.trading} trading, data in {settings.data_dir}/")
     for name, command in read_procfile(procfile.read_text(encoding="utf-8")):
         print(f"  {name:<10} {' '.join(command)}")
-    print(f"API         http://{settings.host}:{settings.port}/api/health")
+    print(f"dashboard   http://{settings.host}:{settings.port}/     API: /api/docs")
     print(f"operator    {first.email}, bearer token in {settings.data_dir}/operator.token")
     if first.fresh:
         print(f"            {first.token}   (shown this once)")
