@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -306,8 +307,13 @@ def test_the_way_back_and_the_keyboard_work(visitor: Visitor) -> None:
 PAGES = {
     "overview": "Overview", "signals": "Signals", "positions": "Positions", "orders": "Orders", "sources": "Sources", "strategies": "Strategies", "strategies/new": "New strategy", "backtests": "Backtests",
     "chat": "Chat", "settings/trading": "Settings", "settings/account": "Settings", "settings/security": "Settings",
+    "settings/notices": "Settings",
+    "settings/exchanges": "Settings",
     "settings/appearance": "Settings", "users": "Users", "audit": "Audit", "broadcasts": "Broadcast", "system": "System",
 }  # fmt: skip
+
+
+SETTINGS = ("trading", "account", "security", "notices", "exchanges", "appearance")
 
 
 @pytest.mark.parametrize(("device", "theme"), [("desk", "dark"), ("phone", "light")])
@@ -390,6 +396,63 @@ def test_a_password_signs_in_and_a_reload_renews_by_the_cookie(
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.reload()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert not window.complaints
+    window.close()
+
+
+def test_a_subscriber_sees_their_own_things_only_and_signs_in_with_a_second_factor(
+    house: Program, browser: Browser, tmp_path: Path
+) -> None:
+    added = house.cli("user", "add", "sub@example.com", "--password-stdin", stdin=PASSWORD)
+    assert added.returncode == 0, added.stderr
+    window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path)
+    page = window.page
+
+    def sign_in() -> None:
+        page.get_by_label("E-mail").fill("sub@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+
+    page.goto("/")
+    sign_in()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    assert page.get_by_role("link", name="Users").count() == 0
+    window.go("positions", "Positions")
+    expect(page.get_by_text("Nothing is open")).to_be_visible()
+    for name in (
+        "overview",
+        "signals",
+        "orders",
+        "sources",
+        "strategies",
+        "chat",
+        *(f"settings/{each}" for each in SETTINGS),
+    ):
+        window.go(name, PAGES.get(name, "Settings"))
+        expect(page.locator("main [aria-busy=true]")).to_have_count(0)
+        assert page.locator(".trouble").count() == 0, name
+    page.get_by_role("button", name="Stop trading").click()
+    expect(page.get_by_role("dialog")).to_contain_text("No new trades")
+    assert page.get_by_role("radio", name="Everybody's").count() == 0
+    page.get_by_role("dialog").get_by_role("button", name="Stop trading").click()
+    expect(page.locator('[data-banner="halted"]')).to_contain_text("stopped for you")
+    assert house.health()["trading"] == "paper"
+    window.go("settings/security", "Settings")
+    page.get_by_role("button", name="Turn on").click()
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    page.get_by_label("Code that the app shows").fill(
+        pyotp.TOTP(page.get_by_role("textbox", name="Key").input_value()).now()
+    )
+    page.get_by_role("button", name="Verify and turn on").click()
+    codes = page.locator(".codes").inner_text().split()
+    assert len(codes) == 10
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in()
+    page.get_by_label("Code of your authenticator").fill(codes[0])
+    window.forgive("401")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Settings", level=1)).to_be_visible()
     assert not window.complaints
     window.close()
 

@@ -90,11 +90,12 @@ export function loads(what, read, show) {
   return place;
 }
 
-/** A table with named columns that folds into cards on a phone. `caption` is for screen readers. */
-export function table(caption, columns, body = h("tbody")) {
+/** A table with named columns that folds into cards on a phone, unless it is narrow. `caption` is for screen readers. */
+export function table(caption, columns, { folds = true } = {}) {
+  const body = h("tbody");
   const heads = columns.map((column) => h("th", { scope: "col", class: column.num ? "num" : null },
     column.hidden ? h("span.unseen", column.name) : column.name));
-  const element = h("table.list.folds", h("caption.unseen", caption), h("thead", h("tr", heads)), body);
+  const element = h("table.list", { class: folds ? "folds" : null }, h("caption.unseen", caption), h("thead", h("tr", heads)), body);
   return { element: h("div.table-wrap", element), body };
 }
 

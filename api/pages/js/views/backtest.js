@@ -51,7 +51,7 @@ function notes(warnings) {
 }
 
 function figures({ metrics, benchmark }) {
-  const made = table("Figures", [{ name: "Figure" }, { name: "This test", num: true }, { name: "Buy and hold", num: true }]);
+  const made = table("Figures", [{ name: "Figure" }, { name: "This test", num: true }, { name: "Buy and hold", num: true }], { folds: false });
   made.body.append(...FIGURES.filter(([key]) => metrics[key] !== undefined).map(([key, name, write, , meaning]) => h("tr",
     h("th.figure-name", { scope: "row", title: meaning || null }, name, meaning ? h("span.unseen", ` (${meaning})`) : null),
     cell("This test", h("span", { class: format.tone(coloured(key, metrics[key])) }, write(metrics[key])), { num: true }),
@@ -174,7 +174,7 @@ function forget(found) {
 /** Two tests side by side; the better figure of each row is marked in words as well. */
 function comparison(page, one, two) {
   const same = one.data.hash === two.data.hash;
-  const made = table("Two tests", [{ name: "Figure" }, { name: one.strategy.name, num: true }, { name: two.strategy.name, num: true }]);
+  const made = table("Two tests", [{ name: "Figure" }, { name: one.strategy.name, num: true }, { name: two.strategy.name, num: true }], { folds: false });
   made.body.append(...FIGURES.filter(([key]) => one.metrics[key] !== undefined).map(([key, name, write, more]) => {
     const best = better(more, one.metrics[key], two.metrics[key]);
     const value = (test, mine) => cell(test.strategy.name, h("span", { class: mine ? "strong" : null }, write(test.metrics[key]), mine ? h("span.gain.small", " better") : null), { num: true });
