@@ -21,18 +21,29 @@ from tests.contracts.trading_house import House
 SECRET = "the secret"
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The application is made once; every test finds its store empty."""
+    made = House(tmp_path_factory.mktemp("house"), rate_user_per_minute=10**6)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(built: House, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setattr(audit, "_seal_key", b"")
     audit.seal_with(SECRET)
-    made = House(tmp_path)
+    made = built
+    for name in made.world.store.collections:
+        made.world.store[name].truncate()
     prepare(made.world.store, made.settings, made.world.clock.now())
     people = {each.value: Principal(f"u-{each.value}", each, "access_token") for each in Role}
     monkeypatch.setattr(trading_house, "PEOPLE", {**trading_house.PEOPLE, **people})
     for number, role in enumerate(Role):
         user(made, f"u-{role.value}", role=role.value, created_at=number)
-    yield made
-    made.close()
+    for left in made.folder.glob("backups/*"):
+        left.unlink()
+    return made
 
 
 def user(house: House, user_id: str, **fields: Any) -> None:

@@ -37,15 +37,24 @@ def accounts() -> Iterator[ExchangeAccounts]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The application is made once; every test finds its store empty and an exchange of its own."""
+    nobody = {"binance": "http://127.0.0.1:9"}
+    made = House(tmp_path_factory.mktemp("house"), rate_user_per_minute=10**6, exchange_urls=nobody)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def house(tmp_path: Path, accounts: ExchangeAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(built: House, accounts: ExchangeAccounts, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setattr(audit, "_seal_key", b"")
     ways = {"anns-key": Principal("ann", Role.SUBSCRIBER, "api_key", frozenset({"exchanges.own"}))}
     monkeypatch.setattr(trading_house, "PEOPLE", {**trading_house.PEOPLE, **ways})
-    places = dict.fromkeys(("binance", "bybit", "okx", "gate"), accounts.address)
-    made = House(tmp_path, exchange_urls=places)
-    yield made
-    made.close()
+    for name in built.world.store.collections:
+        built.world.store[name].truncate()
+    built.settings.exchange_urls.update(dict.fromkeys(VENUES, accounts.address))
+    return built
 
 
 def add(house: House, exchange: str = "binanceusdm", who: str = "ann", **fields: Any) -> tuple[int, dict[str, Any]]:
@@ -279,15 +288,11 @@ def test_a_refused_key_has_no_balance(house: House, accounts: ExchangeAccounts) 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_every_answer_is_one_that_the_description_names(house: House, mode: GenerationMode) -> None:
     """As for all other paths, but with an exchange on loopback that knows nobody."""
-    places = dict.fromkeys(VENUES, house.settings.exchange_urls["binance"])
-    house.settings.exchange_urls.update(places)
     description = schemathesis.openapi.from_wsgi("/api/openapi.json", house.app)
     tried = 0
-    for found in description.get_all_operations():
-        operation = found.ok()
-        if "/exchanges" in operation.path:
-            try_operation(operation, "ann", mode)
-            tried += 1
+    for found in description.include(path_regex="/exchanges").get_all_operations():
+        try_operation(found.ok(), "ann", mode)
+        tried += 1
     assert tried >= 13
 
 
