@@ -53,6 +53,12 @@ def origin() -> str:
     return request.remote_addr or ""
 
 
+def country() -> str:
+    """The country a trusted proxy says the request came from (CF-IPCountry, two letters); empty where none does."""
+    told = request.headers.get("CF-IPCountry", "") if int(current_app.config.get("TRUST_PROXY", 0)) else ""
+    return told if len(told) == 2 and told.isascii() and told.isalpha() and told.isupper() else ""
+
+
 def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock) -> None:
     """Makes every request of `app` pass the gate; `app.extensions["authenticate"]` is who says who asks."""
     app.extensions["authenticate"] = authenticate
@@ -71,7 +77,7 @@ def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock
             _count_address(limits, clock)
             return problems.problem(401, "not_signed_in", "A bearer token is needed: Authorization: Bearer TOKEN.")
         g.principal = principal
-        _count(limits.for_principal(principal, clock.monotonic()))
+        _count(limits.for_principal(principal, clock.monotonic(), request.headers.get("X-API-Key", "")))
         if view is None:
             return None  # only who is signed in learns that there is no such path
         if verb is _CLOSED:

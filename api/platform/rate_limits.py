@@ -5,10 +5,10 @@ A bucket holds as many tokens as a minute brings, so a burst of a minute's worth
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from modules.domain.people import Principal
@@ -72,6 +72,7 @@ class Limits:
 
     def __init__(self, rates: Rates) -> None:
         self._users = TokenBuckets(rates.user)
+        self._keys = TokenBuckets(max(1, rates.user // 2))
         self._addresses = TokenBuckets(rates.address)
         self._sign_ins = TokenBuckets(rates.sign_in)
 
@@ -80,18 +81,20 @@ class Limits:
         buckets = self._sign_ins if path.startswith(GUESSABLE) else self._addresses
         return buckets.take(_network(address), now)
 
-    def for_principal(self, who: Principal, now: float) -> Allowance | None:
-        """One request of somebody who is; with an API key the key has a bucket too. None where there is no limit."""
+    def for_principal(self, who: Principal, now: float, key: str = "") -> Allowance | None:
+        """One request of somebody who is; None where there is no limit.
+
+        A `key` has a bucket of its own, half a person's: a program that runs wild leaves its owner the other half.
+        """
         if who.via == "operator_token":
             return None
-        names = [who.user_id]
-        if who.via == "api_key" and who.session_id is not None:
-            names.append(f"key:{who.session_id}")
-        return _tightest(self._users.take(name, now) for name in names)
-
-
-def _tightest(found: Iterable[Allowance]) -> Allowance:
-    return min(found, key=lambda each: (each.allowed, each.remaining))
+        if who.via == "api_key" and key:
+            of_key = self._keys.take(hashlib.sha256(key.encode()).hexdigest(), now)
+            if not of_key.allowed:
+                return of_key
+            of_user = self._users.take(who.user_id, now)
+            return min(of_key, of_user, key=lambda each: (each.allowed, each.remaining))
+        return self._users.take(who.user_id, now)
 
 
 def _network(address: str) -> str:

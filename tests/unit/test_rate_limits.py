@@ -50,16 +50,19 @@ def test_never_more_than_a_burst_and_what_time_brought(per_minute: int, steps: l
     assert allowed <= per_minute + now * per_minute / 60 + 1e-6
 
 
-def test_a_key_and_its_owner_are_both_counted() -> None:
-    limits = Limits(Rates(user=2, address=5, sign_in=1))
-    key = Principal("ann", Role.SUBSCRIBER, "api_key", session_id="k1")
-    for _ in range(2):
-        found = limits.for_principal(key, 0.0)
+def test_a_key_that_runs_wild_leaves_its_owner_half() -> None:
+    limits = Limits(Rates(user=6, address=5, sign_in=1))
+    key = Principal("ann", Role.SUBSCRIBER, "api_key")
+
+    def allowed(who: Principal, name: str = "") -> bool:
+        found = limits.for_principal(who, 0.0, name)
         assert found is not None
-        assert found.allowed
-    again = limits.for_principal(ANN, 0.0)
-    assert again is not None
-    assert not again.allowed
+        return found.allowed
+
+    assert [allowed(key, "vzk_k_one") for _ in range(5)] == [True, True, True, False, False]
+    assert [allowed(key, "vzk_k_two") for _ in range(2)] == [True, True]
+    assert [allowed(ANN) for _ in range(2)] == [True, False]
+    assert not allowed(key, "vzk_k_two")
 
 
 def test_whoever_sits_at_the_machine_has_no_limit() -> None:
