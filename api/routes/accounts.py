@@ -9,7 +9,7 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies import accounts as bodies
-from api.gate import current, needs, origin
+from api.gate import country, current, needs, origin
 from api.rooms import Rooms, answer
 from modules.accounts.desk import Accounts, open_accounts
 from modules.accounts.office import Caller
@@ -26,7 +26,7 @@ _MAILED = "If this address can be used, a mail is on its way."
 
 def caller() -> Caller:
     """Where the request came from."""
-    return Caller(origin(), request.headers.get("User-Agent", "")[:300])
+    return Caller(origin(), request.headers.get("User-Agent", "")[:300], country())
 
 
 def routes(rooms: Rooms) -> APIBlueprint:
@@ -34,6 +34,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     blueprint = APIBlueprint("auth", __name__, url_prefix="/api/auth", abp_tags=[Tag(name="sign-in")])
     desk = open_accounts(rooms.store, rooms.clock, rooms.settings)
     _signing_in(blueprint, rooms, desk)
+    _who_it_is(blueprint, rooms)
     _registering(blueprint, desk)
     _passwords(blueprint, desk)
     return blueprint
@@ -91,6 +92,8 @@ def _signing_in(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
         response, status = answer({"sessions_ended": desk.sessions.end_all(current(), caller())})
         return _without_cookie(response), status
 
+
+def _who_it_is(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/me", summary="Who is signed in")
     @needs(Verb.OWN_PROFILE)
     def me() -> Answer:
@@ -110,13 +113,13 @@ def _registering(blueprint: APIBlueprint, desk: Accounts) -> None:
     @blueprint.post("/register", summary="Register; a mail asks to confirm the address")
     @needs(None)
     def register(body: bodies.RegisterBody) -> Answer:
-        desk.registration.register(body.email, body.password, body.name)
+        desk.registration.register(body.email, body.password, body.name, caller())
         return answer({"message": _MAILED}, 202)
 
     @blueprint.post("/resend-verification", summary="Send the mail to confirm an address once more")
     @needs(None)
     def resend(body: bodies.EmailBody) -> Answer:
-        desk.registration.resend(body.email)
+        desk.registration.resend(body.email, caller())
         return answer({"message": _MAILED}, 202)
 
     @blueprint.post("/verify-email", summary="Confirm an address with the code from the mail")

@@ -25,7 +25,12 @@ FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 def register_users(app: typer.Typer, core: OpenCore) -> None:
     """Adds the commands."""
     commands = typer.Typer(no_args_is_help=True, help="Users: add, change the role, set a new password.")
+    _adding(commands, core)
+    _repairing(commands, core)
+    app.add_typer(commands, name="user")
 
+
+def _adding(commands: typer.Typer, core: OpenCore) -> None:
     @commands.command()
     def add(
         email: Annotated[str, typer.Argument(help="The address they sign in with.")],
@@ -57,6 +62,8 @@ def register_users(app: typer.Typer, core: OpenCore) -> None:
             change_user(tx, terminal(), str(found["id"]), wanted, now=now, origin=origin)
         _told(f"{user} is {role} now.", {"user_id": found["id"], "role": role}, "", shown=False, as_json=as_json)
 
+
+def _repairing(commands: typer.Typer, core: OpenCore) -> None:
     @commands.command()
     def reset_password(
         user: User,
@@ -72,8 +79,6 @@ def register_users(app: typer.Typer, core: OpenCore) -> None:
             now = opened.clock.now()
             user_id = reset_by_hand(opened.store, user, password, now, two_factor_off=two_factor_off)
         _told(f"{user} has a new password.", {"user_id": user_id}, password, shown=not password_stdin, as_json=as_json)
-
-    app.add_typer(commands, name="user")
 
 
 def add_by_hand(

@@ -43,7 +43,7 @@ _TEXTS: Mapping[Letter, tuple[str, str]] = {
     Letter.VERIFY: (
         "Confirm your address",
         (
-            "Somebody registered with this address. To confirm that it is yours, open\n\n"
+            "Somebody at {address} registered with this address at {at}. If it was you, confirm it: open\n\n"
             "{web}/#/verify-email/{code}\n\nwithin two days, or enter this code:\n\n{code}\n\n"
             "If it was not you, do nothing: no account comes into being."
         ),

@@ -31,21 +31,21 @@ class Registration:
         self._office = office
         self._store = office.store
 
-    def register(self, email: str, password: str, name: str) -> None:
+    def register(self, email: str, password: str, name: str, caller: Caller) -> None:
         """Sends a code to the address. Raises InvalidInput for a weak password, NotAllowed while registration is closed."""
         if self._office.settings.registration == "closed":
             raise NotAllowed("Registration is closed here.", code="registration_closed")
         normal = normal_email(email)
         check_new(password, email=normal)
         known = {"password_hash": self._office.passwords.kept(password), "name": name.strip()[:100]}
-        self._send(normal, known)
+        self._send(normal, known, caller)
 
-    def resend(self, email: str) -> None:
+    def resend(self, email: str, caller: Caller) -> None:
         """Sends a new code to an address that was registered and not proven yet."""
         normal, now = normal_email(email), self._office.now()
         with self._store.transaction() as tx:
             waiting = one_time.newest(tx, Purpose.REGISTER, f"email:{normal}", now)
-        self._send(normal, waiting["known"] if waiting else {})
+        self._send(normal, waiting["known"] if waiting else {}, caller)
 
     def verify(self, code: str, caller: Caller) -> str:
         """What a code proves comes into effect; the address. Raises InvalidInput for a code that is not good."""
@@ -86,7 +86,7 @@ class Registration:
                 post(tx, normal, Letter.CHANGE_EMAIL, now, fields=fields, reader=Reader.NO_ACCOUNT,
                      otherwise=Letter.KNOWN_ALREADY, user_id=who.user_id)  # fmt: skip
 
-    def _send(self, email: str, known: dict[str, str]) -> None:
+    def _send(self, email: str, known: dict[str, str], caller: Caller) -> None:
         now = self._office.now()
         with self._store.transaction() as tx:
             code = one_time.issue(tx, Purpose.REGISTER, f"email:{email}", now, known)
@@ -95,7 +95,8 @@ class Registration:
                     letter, reader, otherwise = Letter.VERIFY, Reader.NO_ACCOUNT, Letter.KNOWN_ALREADY
                 else:  # nothing waits to be proven: only who has an account already is told so
                     letter, reader, otherwise = Letter.KNOWN_ALREADY, Reader.ACCOUNT, None
-                post(tx, email, letter, now, fields={"code": code}, reader=reader, otherwise=otherwise)
+                fields = {"code": code, "at": shown(now), "address": caller.address or "an unknown address"}
+                post(tx, email, letter, now, fields=fields, reader=reader, otherwise=otherwise)
 
     def _changed_email(self, code: str, caller: Caller) -> str:
         now = self._office.now()

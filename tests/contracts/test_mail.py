@@ -27,6 +27,7 @@ from tests.fakes.clock import ScriptedClock
 from tests.fakes.smtp import SmtpServer
 
 ANN = "ann@example.com"
+FILLED = {"code": "abc", "at": "now", "address": "203.0.113.7"}
 FROM = "Verzek <bot@example.org>"
 
 
@@ -90,7 +91,7 @@ async def test_whether_somebody_reads_it_is_seen_when_it_is_made_out(store: Stor
         nobody = house.write(Letter.RESET, fields={"code": "x"}, reader=Reader.ACCOUNT)
         store["users"].insert({"id": "u1", "email": "bob@example.com"})
         somebody = house.write(Letter.RESET, "bob@example.com", fields={"code": "x"}, reader=Reader.ACCOUNT)
-        new = house.write(Letter.VERIFY, "new@example.com", fields={"code": "x"}, reader=Reader.NO_ACCOUNT)
+        new = house.write(Letter.VERIFY, "new@example.com", fields=FILLED, reader=Reader.NO_ACCOUNT)
         known = house.write(
             Letter.VERIFY, "bob@example.com", fields={"code": "secret"}, reader=Reader.NO_ACCOUNT,
             otherwise=Letter.KNOWN_ALREADY,
@@ -217,7 +218,7 @@ async def test_a_wrong_password_there_is_worth_another_try() -> None:
 
 def test_without_a_server_mails_are_files(tmp_path: Path) -> None:
     sender = mail_sender(Settings(_env_file=None, data_dir=tmp_path))
-    sender.send("m1", ANN, write(Letter.VERIFY, {"code": "abc"}, "http://here"), _now())
+    sender.send("m1", ANN, write(Letter.VERIFY, FILLED, "http://here"), _now())
     path = tmp_path / "mail" / "m1.eml"
     assert path.stat().st_mode & 0o777 == 0o600
     mail = message_from_bytes(path.read_bytes(), policy=policy.default)
