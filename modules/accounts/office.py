@@ -15,10 +15,11 @@ from modules.runtime.settings import Settings, kept_secret
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where a request came from: the address, and what the program there calls itself."""
+    """Where a request came from: the address, what the program there calls itself, and the country if a proxy tells."""
 
     address: str = ""
     agent: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Sessions:
         tx["sessions"].insert(session)
         who = principal(user, "access_token", session_id=str(session["id"]))
         after = {"session": session["id"], "signed_in_by": via, "agent": session["agent"]}
+        after |= {"country": caller.country} if caller.country else {}
         audit.record(tx, who, "session.opened", f"user:{user['id']}", now=now, origin=caller.address, after=after)
         return self._grant(session, now)
 
