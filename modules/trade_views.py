@@ -148,6 +148,19 @@ def waiting_orders(store: Store, accounts: Collection[str], plan_id: str | None 
     return store["advanced_orders"].search(wanted, order_by="created_at", descending=True, limit=500)
 
 
+def waiting_page(
+    store: Store, accounts: Collection[str], cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of the orders that wait or waited for a price, newest first, and the cursor of what follows."""
+    kept = store["advanced_orders"]
+    if cursor is not None and not kept.contains(key=cursor):
+        raise InvalidInput("the cursor is not one that this list gave", fields={"cursor": "unknown"})
+    mine = where("account_id").one_of(sorted(accounts))
+    found = kept.search(mine, order_by="created_at", descending=True, after=cursor, limit=limit + 1)
+    rows = [waiting_row(each) for each in found[:limit]]
+    return rows, rows[-1]["id"] if len(found) > limit else None
+
+
 def waiting_row(kept: Mapping[str, Any]) -> dict[str, Any]:
     """An order that waits for a price, as every door shows it. Read from its document: its class needs compiled rules."""
     row: dict[str, Any] = {

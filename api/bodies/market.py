@@ -23,6 +23,13 @@ class CandleQuery(Strict):
     exchange: str | None = Field(default=None, max_length=40, description="The one with most candles without it.")
 
 
+class SourceQuery(Strict):
+    """A page of sources by name; `cursor` is the name before it."""
+
+    limit: int = Field(default=500, ge=1, le=500)
+    cursor: str | None = Field(default=None, max_length=200)
+
+
 class SourcePath(Strict):
     """One source."""
 

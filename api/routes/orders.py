@@ -9,7 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.asking import ask_for, outcome_row
 from api.bodies.orders import OcoBody, OrderPath, PlanPath, PlanQuery, TrailingStopBody
-from api.bodies.trading import OrderQuery
+from api.bodies.trading import ListQuery, OrderQuery
 from api.gate import current, needs, origin
 from api.platform.idempotency import answered_once, request_key
 from api.rooms import Rooms, answer
@@ -25,6 +25,7 @@ from modules.trade_views import (
     plans_page,
     position_of,
     waiting_orders,
+    waiting_page,
     waiting_row,
 )
 from modules.trading import manual
@@ -93,8 +94,9 @@ def _plain_orders(blueprint: APIBlueprint, rooms: Rooms) -> None:
 def _advanced(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/orders/advanced", summary="Trailing stops and pairs, newest first")
     @needs(Verb.READ_TRADES)
-    def advanced() -> Answer:
-        return answer({"orders": [waiting_row(each) for each in waiting_orders(rooms.store, _mine(rooms))]})
+    def advanced(query: ListQuery) -> Answer:
+        rows, following = waiting_page(rooms.store, _mine(rooms), query.cursor, query.limit)
+        return answer({"orders": rows, "next_cursor": following})
 
     @blueprint.post("/orders/trailing-stop", summary="Let a position's stop follow the price")
     @answered_once

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.bodies.market import EmptyBody, SourcePath
+from api.bodies.market import EmptyBody, SourcePath, SourceQuery
 from api.bodies.trading import InboxMessage, SignalPath, SignalQuery
 from api.gate import current, needs
 from api.rooms import Rooms, answer
@@ -61,10 +61,12 @@ def routes(rooms: Rooms) -> APIBlueprint:
 def _sources(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/sources", summary="Sources with the record that prices give them")
     @needs(Verb.READ_SIGNALS)
-    def sources() -> Answer:
+    def sources(query: SourceQuery) -> Answer:
         settings = _settings(rooms)
-        rows = rooms.views.sources(viewer=current().user_id)
-        return answer({"sources": [{**each, **followed(each["source"], settings)} for each in rows]})
+        rows = [each for each in rooms.views.sources(viewer=current().user_id) if each["source"] > (query.cursor or "")]
+        shown = [{**each, **followed(each["source"], settings)} for each in rows[: query.limit]]
+        following = shown[-1]["source"] if len(rows) > query.limit else None
+        return answer({"sources": shown, "next_cursor": following})
 
     @blueprint.get("/sources/<path:name>", summary="One source's record, by symbol and side, with its newest signals")
     @needs(Verb.READ_SIGNALS)

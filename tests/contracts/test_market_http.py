@@ -115,6 +115,7 @@ def test_a_source_has_the_record_that_prices_give_it(house: House) -> None:
     _, listed = house.call("ann", "GET", "/api/sources")
     (row,) = listed["sources"]
     assert (row["source"], row["win_rate"], row["muted"], row["followed"]) == ("loud/one", "1", False, True)
+    assert house.call("ann", "GET", "/api/sources?cursor=loud%2Fone")[1]["sources"] == []
     _, body = house.call("ann", "GET", "/api/sources/loud/one")
     source = body["source"]
     assert source["sum_r"] == source["best_r"] == source["median_r"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,12 @@ def test_a_stop_that_trails_replaces_the_one_before(house: House) -> None:
     assert status == 201
     trails = house.call("ann", "GET", "/api/orders/advanced")[1]["orders"]
     assert sorted(each["status"] for each in trails) == ["cancelled", "waiting"]
+    newest, oldest = trails
+    _, page = house.call("ann", "GET", "/api/orders/advanced?limit=1")
+    assert (page["orders"], page["next_cursor"]) == ([newest], newest["id"])
+    _, page = house.call("ann", "GET", f"/api/orders/advanced?limit=1&cursor={newest['id']}")
+    assert (page["orders"], page["next_cursor"]) == ([oldest], None)
+    assert house.call("ann", "GET", "/api/orders/advanced?cursor=none")[0] == 422
     house.settle()
     house.price("BTCUSDT", "60100", "63000")
     assert house.call("ann", "GET", "/api/positions")[1]["positions"][0]["stop_loss"] == "61740"
@@ -292,6 +299,18 @@ def test_a_key_still_being_answered_is_a_conflict_and_a_no_is_not_kept(house: Ho
     house.price("BTCUSDT", "60000")
     assert house.call("ann", "POST", "/api/positions", json=OPEN, headers=other)[0] == 202
     assert house.call("ann", "POST", "/api/positions", json=OPEN, headers={"Idempotency-Key": "ä" * 3})[0] == 422
+
+
+def test_one_key_at_the_same_moment_opens_one_trade(house: House) -> None:
+    headers = {"Idempotency-Key": "at-once", "Authorization": "Bearer ann"}
+    with ThreadPoolExecutor(6) as threads:
+        asked = [
+            threads.submit(house.app.test_client().post, "/api/positions", json=OPEN, headers=headers) for _ in range(6)
+        ]
+        statuses = sorted(each.result().status_code for each in asked)
+    assert statuses[0] == 202
+    assert set(statuses) <= {202, 409}
+    assert len(house.call("ann", "GET", "/api/positions")[1]["positions"]) == 1
 
 
 def test_keys_are_forgotten_after_a_day(house: House) -> None:
