@@ -36,7 +36,7 @@ LONGEST_COMMAND = 4000
 class Person:
     """Who writes, and where. `chat_id` is `local:NAME` or `telegram:ID`.
 
-    `role` is None for a guest, who was not taken in yet; `disabled` for a user whose account was closed by an admin.
+    `message_id` is the message that is answered, where the chat has such ids. `role` is None for a guest, who was not taken in yet; `disabled` for a user whose account was closed by an admin.
     """
 
     user_id: str
@@ -44,6 +44,7 @@ class Person:
     role: Role | None
     name: str = ""
     disabled: bool = False
+    message_id: str | None = None
 
     def may(self, verb: Verb) -> bool:
         """Whether the person may do that; a guest may nothing."""

@@ -6,6 +6,7 @@ A group never controls anybody's money: commands count only in private chats, or
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 
 from bots.chat import Answer, Button, ChatTable, Person, Rooms
@@ -50,6 +51,8 @@ class TelegramInbox:
             enrol(person, self._rooms)  # who begins otherwise is taken in all the same
             person = self._person(update)
         self._rooms.store["chats"].update({"blocked": False}, key=person.chat_id)
+        if update.message_id is not None and not update.callback_data:
+            person = replace(person, message_id=str(update.message_id))
         answer = await self._table.handle(person, text, self._rooms)
         return self.rendered(
             answer, update.chat_id, person, reply_to=None if update.callback_data else update.message_id

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from bots.chat import Rooms
@@ -186,8 +187,8 @@ class TelegramSide:
 
     async def _message(self, row: Mapping[str, Any]) -> Outgoing:
         chat = str(row["chat"]).removeprefix(PREFIX)
-        reply = first_post(self._core.store, row["chat"], row["signal_id"])
-        picture = None
+        reply = row.get("reply_to") or first_post(self._core.store, row["chat"], row["signal_id"])
+        picture = await asyncio.to_thread(_drawn, row.get("picture"))
         if row["kind"] == EventKind.SIGNAL_RECEIVED.value:
             document = self._core.store["signals"].get(key=row["signal_id"])
             if document is not None:
@@ -195,3 +196,11 @@ class TelegramSide:
                 picture = await asyncio.to_thread(signal_chart, signal, self._rooms.candles(signal.symbol))
         chat_id: int | str = int(chat) if chat.lstrip("-").isdigit() else chat
         return Outgoing(chat_id, row["text"], reply_to=int(reply) if reply else None, picture=picture)
+
+
+def _drawn(path: str | None) -> bytes | None:
+    """The picture that goes with a row, None where it has none or the file is gone."""
+    try:
+        return None if path is None else Path(path).read_bytes()
+    except FileNotFoundError:
+        return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from api.stream.facts import RETAINED, Facts
 from api.stream.hub import PRICE_SECONDS, Hub
+from api.stream.jobs import JobProgress
 from api.stream.live import LivePositions, Prices, Processes
 from api.stream.session import Authenticate, Session, Wire
 from api.stream.tickets import Tickets
@@ -47,6 +48,7 @@ class Stream:
         self.tickets = Tickets(parts.clock)
         self._facts = Facts(parts.store, self.hub, retained=parts.retained)
         self._positions = LivePositions(parts.store, self.hub, parts.prices)
+        self._jobs = JobProgress(parts.store, self.hub)
         self._processes = Processes(self.hub, parts.run_dir, parts.prices)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._suspects: set[Session] = set()
@@ -64,6 +66,7 @@ class Stream:
         more = self._facts.turn()
         self._positions.turn(now)
         self._processes.turn(now)
+        self._jobs.turn(now)
         self._check_sessions()
         return more
 

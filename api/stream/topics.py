@@ -42,6 +42,7 @@ TOPICS: Mapping[str, Topic] = {
     "positions:live": Topic(Verb.READ_TRADES, private=True, conflated=True),
     "positions:all": Topic(Verb.READ_EVENTS),
     "orders": Topic(Verb.READ_TRADES, private=True),
+    "jobs": Topic(Verb.READ_BACKTESTS, private=True),
     "orders:all": Topic(Verb.READ_EVENTS),
 }
 #: Topics whose messages are facts of the journal: their numbers outlive this process.

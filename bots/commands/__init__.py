@@ -1,7 +1,7 @@
 """The table of commands, one module per area."""
 
 from bots.chat import ChatTable
-from bots.commands import account, administration, analysis, everyone, operators, strategies, trading
+from bots.commands import account, administration, analysis, backtests, everyone, operators, strategies, trading
 
 TABLE = ChatTable(
     (
@@ -9,6 +9,7 @@ TABLE = ChatTable(
         *trading.COMMANDS,
         *analysis.COMMANDS,
         *strategies.COMMANDS,
+        *backtests.COMMANDS,
         *account.COMMANDS,
         *operators.COMMANDS,
         *administration.COMMANDS,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from modules.analysis.candles import Candles
 from modules.analysis_views.files import candles_of_file
+from modules.backtest_jobs.wording import when
 from modules.backtesting.warnings import Warned
 from modules.candles import BadCandles, CandleStore, SeriesName, parse_file_name, resample, timeframe_ms, timeframe_name
 from modules.candles.files import is_candle_file
@@ -84,13 +84,8 @@ class Needs:
 
     def nothing(self, symbol: str, timeframe: str | None = None) -> NotFound:
         """No such candles, in words."""
-        span = f"from {told(self.start_ms, 'the beginning')} to {told(self.end_ms, 'now')}"
+        span = f"from {when(self.start_ms, 'the beginning')} to {when(self.end_ms, 'now')}"
         return NotFound(f"no data for {symbol} {timeframe or self.timeframe} {span}", code="no_data")
-
-
-def told(at_ms: int | None, otherwise: str) -> str:
-    """A time for people."""
-    return otherwise if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 # ---- files --------------------------------------------------------------------------------------------------------------
@@ -187,8 +182,8 @@ def _checked(market: Market, needs: Needs, symbol: str) -> Iterator[Warned]:
     late = needs.start_ms is not None and first > needs.start_ms + slack
     early = needs.end_ms is not None and last < needs.end_ms - slack
     if late or early:
-        asked = f"{told(needs.start_ms, 'the beginning')} to {told(needs.end_ms, 'now')}"
-        there = f"{told(first, '')} to {told(last, '')}"
+        asked = f"{when(needs.start_ms, 'the beginning')} to {when(needs.end_ms, 'now')}"
+        there = f"{when(first, '')} to {when(last, '')}"
         yield Warned("shorter_history", f"{symbol}: asked for {asked}, there are candles from {there} only.")
     if market.exchange == SIMULATED:
         yield Warned(

@@ -17,8 +17,10 @@ from database import Store, Transaction
 from modules.accounts.listing import page
 from modules.backtest_jobs.jobs import MOST_TRIES, Job, JobStatus, Lane, Reply, error_of
 from modules.backtest_jobs.results import Finished, keep_result
+from modules.backtest_jobs.wording import failed_text
 from modules.domain.errors import Conflict, NotFound, Trouble
 from modules.domain.market import ms_from_utc
+from modules.notices.outbox import say
 from modules.records import from_document, to_document
 
 LEASE: Final = timedelta(seconds=5)
@@ -94,6 +96,17 @@ class JobQueue:
         found, following = page(self._store[_COLLECTION], mine, order_by="created_at", limit=limit, cursor=cursor)
         return [from_document(Job, each) for each in found], following
 
+    def ask_reply(self, user_id: str, job_id: str, reply: Reply, now: datetime) -> Job:
+        """Has the answer sent to a chat once the job ends; a job that has ended already is answered by whoever asks."""
+        with self._store.transaction() as tx:
+            job = _read(tx, job_id)
+            if job is None or job.user_id != user_id:
+                raise NotFound("There is no such job.")
+            if not job.ended:
+                job = replace(job, reply=asdict(reply), changed_at=now)
+                _write(tx, job)
+        return job
+
     def cancel(self, user_id: str, job_id: str, now: datetime) -> Job:
         """Ends a job: at once where it waits, within a moment where it runs. Raises NotFound, or Conflict where it has ended."""
         with self._store.transaction() as tx:
@@ -131,7 +144,9 @@ class JobQueue:
                 if lost.cancel_wanted:
                     _write(tx, _ended(lost, JobStatus.CANCELLED, now))
                 elif lost.tries >= MOST_TRIES:
-                    _write(tx, _given_up(lost, now))
+                    lost = _given_up(lost, now)
+                    _write(tx, lost)
+                    _reply(tx, lost, failed_text(lost), now)
                 else:
                     return self._take(tx, lost, holder, now)
             busy = {job.user_id for job in running if not _silent(job, now)}
@@ -179,8 +194,9 @@ class JobQueue:
             if job is None:
                 return None
             result_id = keep_result(tx, job, finished, now)
-            job = replace(_ended(job, JobStatus.DONE, now), progress=1.0, stage="", result_id=result_id)
+            job = replace(_ended(job, JobStatus.DONE, now), progress=1.0, result_id=result_id)
             _write(tx, job)
+            _reply(tx, job, finished.text, now, finished.picture_path)
         self._store.doorbell.ring()
         return job
 
@@ -206,7 +222,9 @@ class JobQueue:
         with self._store.transaction() as tx:
             job = _held(tx, held)
             if job is not None:
-                _write(tx, replace(_ended(job, status, now), error=error))
+                job = replace(_ended(job, status, now), error=error)
+                _write(tx, job)
+                _reply(tx, job, failed_text(job), now)
         self._store.doorbell.ring()
 
 
@@ -226,12 +244,20 @@ def _held(tx: Transaction, held: Job) -> Job | None:
     return job if same else None
 
 
+def _reply(tx: Transaction, job: Job, text: str, now: datetime, picture: str | None = None) -> None:
+    """Answers in the chat that asked, where one waits; written together with the job's end."""
+    if job.reply is not None:
+        fields = {"reply_to": job.reply["reply_to"], "picture": picture}
+        say(tx, str(job.reply["chat_id"]), text, job.id, now, **fields)
+
+
 def _silent(job: Job, now: datetime) -> bool:
     return job.status == JobStatus.RUNNING.value and (job.lease_until is None or job.lease_until <= now)
 
 
 def _ended(job: Job, status: JobStatus, now: datetime) -> Job:
-    return replace(job, status=status.value, holder=None, lease_until=None, finished_at=now, changed_at=now)
+    left = replace(job, status=status.value, stage="", holder=None, lease_until=None)
+    return replace(left, finished_at=now, changed_at=now)
 
 
 def _given_up(job: Job, now: datetime) -> Job:

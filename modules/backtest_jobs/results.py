@@ -51,11 +51,16 @@ class KeptResult:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a test leaves behind: its document, what was asked (as JSON), and a picture (PNG) where it can't be drawn again."""
+    """What a test leaves behind: its document, what was asked (as JSON), and a picture (PNG) where one was drawn.
+
+    `text` and `picture_path` are for a chat that waits for the answer.
+    """
 
     document: Mapping[str, Any]
     description: Mapping[str, Any]
     picture: bytes | None = None
+    text: str = ""
+    picture_path: str | None = None
 
 
 def keep_result(tx: Transaction, job: Job, finished: Finished, now: datetime) -> str:

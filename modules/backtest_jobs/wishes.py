@@ -22,7 +22,9 @@ DEFAULT_STRATEGY: Final = "ma_cross"
 DEFAULT_DAYS: Final = 30
 MOST_DAYS: Final = 3_660
 _PASSED: Final = ("kind", "timeframe", "assumptions", "exchange", "lower", "checks", "luck", "search", "walk")
-_KNOWN: Final = frozenset({*_PASSED, "strategy", "strategy_id", "parameters", "other", "symbols", "days", "from", "to"})
+_KNOWN: Final = frozenset(
+    {*_PASSED, "strategy", "strategy_id", "parameters", "other", "symbols", "days", "from", "to", "picture"}
+)
 
 
 def description_of(wish: Mapping[str, Any], user_id: str, asked_at: datetime, store: Store) -> Description:

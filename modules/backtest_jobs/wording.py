@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from html import escape
 from typing import Any, Final
 
-from modules.backtest_jobs.histories import told as told_time
+from modules.backtest_jobs.jobs import Job
 
 #: (Figure, its name for people, how it is written).
 _FIGURES: Final = (
@@ -25,6 +27,11 @@ _FIGURES: Final = (
 )
 _SHORT: Final = ("total_return", "max_drawdown", "sharpe", "profit_factor", "win_rate", "trades")
 Document = Mapping[str, Any]
+
+
+def when(at_ms: int | None, otherwise: str) -> str:
+    """A time for people."""
+    return otherwise if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 def figure(value: float | None, how: str) -> str:
@@ -61,7 +68,7 @@ def heading(document: Document) -> str:
     """Which strategy over which candles."""
     data, strategy = document["data"], document["strategy"]
     name = strategy if isinstance(strategy, str) else strategy.get("name", "a strategy")
-    span = f"{told_time(data['from'], '')} to {told_time(data['to'], '')}"
+    span = f"{when(data['from'], '')} to {when(data['to'], '')}"
     return f"{name} on {data['symbol']} {data['timeframe']}, {data['rows']:,} bars, {span} UTC ({data['origin']})"
 
 
@@ -117,7 +124,7 @@ def _walk_forward(told: Document) -> Iterator[str]:
     yield f"  Efficiency {figure(told['efficiency'], 'ratio')}, {told['profitable_tests']:.0%} of the tests earned something"
     for step in told["steps"][-8:]:
         out = step["out_of_sample"].get("total_return")
-        yield f"  {told_time(step['test_from'], '')}  {figure(out, 'share'):>9}  {_values(step['parameters'])}"
+        yield f"  {when(step['test_from'], '')}  {figure(out, 'share'):>9}  {_values(step['parameters'])}"
 
 
 def _search(told: Document) -> Iterator[str]:
@@ -166,7 +173,28 @@ _MORE: Final = {
 }
 
 
-def listed(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """Names and figures in two columns."""
-    width = max((len(name) for name, _ in rows), default=0)
-    return [f"{name:<{width}}  {value}" for name, value in rows]
+# ---- for a chat -----------------------------------------------------------------------------------------------------------
+
+
+def chat_text(document: Document) -> str:
+    """A result for a chat (Telegram's HTML): the figures that fit a small screen, and what to beware of."""
+    data, strategy = document["data"], document["strategy"]
+    name = strategy if isinstance(strategy, str) else str(strategy.get("name", "a strategy"))
+    rows = short_figures(document["metrics"])
+    rows.append(("Buy and hold", figure(document["benchmark"]["total_return"], "share")))
+    width = max(len(each) for each, _ in rows)
+    table = "\n".join(f"{each:<{width}}  {value:>10}" for each, value in rows)
+    span = f"{when(data['from'], '')[:10]} to {when(data['to'], '')[:10]}"
+    lines = [
+        f"<b>{escape(name)}</b> on {escape(data['symbol'])} {data['timeframe']}, {span}",
+        f"<pre>{escape(table)}</pre>",
+        escape(assumption_line(document)),
+        *(f"⚠️ {escape(each['message'])}" for each in document["warnings"][:4]),
+    ]
+    return "\n".join(lines)
+
+
+def failed_text(job: Job) -> str:
+    """What a chat is told of a job that came to nothing."""
+    said = job.error["message"] if job.error else f"It was {job.status}."
+    return f"⚠️ {escape(job.title)}: {escape(said)}"

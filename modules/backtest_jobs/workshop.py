@@ -22,6 +22,7 @@ from modules.backtest_jobs.queue import JobQueue
 from modules.backtest_jobs.results import Finished
 from modules.backtest_jobs.running import Means, Outcome, carry_out, needs_of, work_of
 from modules.backtest_jobs.wishes import description_of
+from modules.backtest_jobs.wording import chat_text
 from modules.backtesting.robustness.subject import Cancelled, Progress
 from modules.candles import CandleStore, SeriesName
 from modules.domain.errors import NotFound, Trouble
@@ -64,6 +65,7 @@ class Workshop:
         self._queue = queue
         self._candles = CandleStore(data_dir / "candles")
         self._kept = data_dir / "searches"
+        self._pictures = data_dir / "pictures"
         self._clock = clock
         self._fetch = fetch
         self._exchange = exchange
@@ -86,14 +88,25 @@ class Workshop:
                 Means(kept=self._kept, tables=True),
             )
             running.stage = "storing"
-            drawn = result_picture(outcome) if _drawn_at_once(outcome, described) else None
-            finished = Finished(outcome.document, described.as_json(), drawn)
-            self._queue.finish(job, finished, self._clock.now())
+            self._queue.finish(job, self._finished(job, described, outcome), self._clock.now())
         except Trouble as trouble:
             self._queue.fail(job, trouble, self._clock.now())
         except MemoryError:
             self._log.error("job out of memory", job=job.id)
             self._queue.fail(job, Trouble("It needs more memory than there is.", code="too_large"), self._clock.now())
+
+    def _finished(self, job: Job, described: Description, outcome: Outcome) -> Finished:
+        """What the job leaves behind; a chat's job with its picture in a file, too."""
+        for_chat = bool(job.wish.get("picture"))
+        wanted = for_chat or described.kind in _DRAWN_AT_ONCE
+        drawn = result_picture(outcome) if wanted and len(outcome.result.times) > 1 else None
+        path = None
+        if for_chat and drawn is not None:
+            file = self._pictures / f"{job.id}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(drawn)
+            path = str(file)
+        return Finished(outcome.document, described.as_json(), drawn, chat_text(outcome.document), path)
 
     def _material(self, described: Description, running: Running) -> Material:
         needs, refused = needs_of(described), ""
@@ -122,7 +135,3 @@ class Workshop:
             self._rest_until = now + REST
             return f"; {self._exchange} was asked for it: {trouble.message}"
         return ""
-
-
-def _drawn_at_once(outcome: Outcome, described: Description) -> bool:
-    return described.kind in _DRAWN_AT_ONCE and len(outcome.result.times) > 1

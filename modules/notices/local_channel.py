@@ -30,10 +30,11 @@ def deliver_local(store: Store, now: datetime, *, painted: Painter = lambda _sig
     count = 0
     while rows := due_deliveries(store, PREFIX, now):
         for row in rows:
-            picture = painted(row["signal_id"]) if row["kind"] == EventKind.SIGNAL_RECEIVED.value else None
+            received = row["kind"] == EventKind.SIGNAL_RECEIVED.value
+            picture = painted(row["signal_id"]) if received else row.get("picture")
             with store.transaction() as tx:
                 fields = {"signal_id": row["signal_id"], "picture": picture}
-                reply_to = first_post(tx, row["chat"], row["signal_id"])
+                reply_to = row.get("reply_to") or first_post(tx, row["chat"], row["signal_id"])
                 number = post(tx, row["chat"], row["text"], now, reply_to=reply_to, **fields)
                 delivered(tx, row, str(number), now)
             count += 1

@@ -244,7 +244,7 @@ GUESTS = "start help link"
 COMMANDS = {
     EVERYBODY: """status signals signal mute balance pnl positions orders patterns predict sentiment score scan top5 chart
         strategies strategy indicators""",
-    ACTIVE: "autotrade risk settings kill resume close newstrategy indicator",
+    ACTIVE: "backtest autotrade risk settings kill resume close newstrategy indicator",
     STAFF: "broadcast sources pause health killall resumeall stats",
     CHIEFS: "users grant revoke audit",
 }

@@ -23,7 +23,7 @@ from tests.flows.world import ENTRY, World
 SUBSCRIBERS = {
     *("status", "signals", "signal", "mute", "positions", "orders", "close", "autotrade", "risk", "settings"),
     *("balance", "pnl", "kill", "resume", *(each.name for each in analysis.COMMANDS)),
-    *("strategies", "strategy", "newstrategy", "indicators", "indicator"),
+    *("strategies", "strategy", "backtest", "newstrategy", "indicators", "indicator"),
 }
 OPERATORS = {"broadcast", "sources", "pause", "health", "killall", "resumeall", "stats"}
 CHIEFS = {"users", "grant", "revoke", "audit"}
