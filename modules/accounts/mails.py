@@ -26,7 +26,7 @@ from modules.runtime.logs import log
 MOST_TRIES = 8
 _SHORTEST_PAUSE_SECONDS = 15
 _LONGEST_PAUSE = timedelta(hours=2)
-#: A mail that was being sent when the process died is sent again after this long; its Message-ID stays the same.
+#: No mail takes longer than this to hand over; one that does is taken up again, under the same Message-ID.
 _STUCK_AFTER = timedelta(minutes=5)
 _AT_ONCE = 10
 
@@ -93,7 +93,10 @@ def pause_after(tries: int) -> timedelta:
 
 
 class MailCourier:
-    """Sends what is due, a few at a time, none of them in the event loop's thread."""
+    """Sends what is due, a few at a time, none of them in the event loop's thread. There is one in an installation.
+
+    What was being sent when the process died goes out again at once: twice at worst, and then known for the same mail.
+    """
 
     name = "mail"
 
@@ -102,10 +105,15 @@ class MailCourier:
         self._sender = sender
         self._web_address = web_address
         self._trouble = ""
+        self._began = False
         self._logger = log("mail")
 
     async def turn(self, now: datetime) -> bool:
         """Sends up to a handful of mails; whether there may be more."""
+        if not self._began:
+            sending = where("status") == MailStatus.SENDING.value
+            self._store["mails"].update({"due_at": ms_from_utc(now)}, sending)
+            self._began = True
         due = self._claim(now)
         await asyncio.gather(*(asyncio.to_thread(self._deliver, mail, now) for mail in due))
         return len(due) == _AT_ONCE

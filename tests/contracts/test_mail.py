@@ -21,6 +21,7 @@ from modules.accounts.mail_wording import Letter, Written, write
 from modules.accounts.mails import MOST_TRIES, MailCourier, MailStatus, Reader, pause_after, post
 from modules.connections.mail import FileSender, MailServer, SmtpSender, mail_sender
 from modules.domain.errors import Misconfigured, Unavailable
+from modules.domain.market import ms_from_utc
 from modules.records import open_records
 from modules.runtime.settings import Settings
 from tests.fakes.clock import ScriptedClock
@@ -174,7 +175,8 @@ async def test_a_mail_that_was_under_way_when_the_process_died_is_sent_again(sto
     async with SmtpServer() as server:
         house = Post(store, smtp(server))
         mail_id = house.write()
-        store["mails"].update({"status": "sending", "due_at": 0}, key=mail_id)
+        in_five_minutes = ms_from_utc(house.clock.now()) + 300_000
+        store["mails"].update({"status": "sending", "due_at": in_five_minutes}, key=mail_id)
         await house.turn()
     assert [mail["Message-ID"] for mail in server.mails] == [f"<{mail_id}@example.org>"]
 
