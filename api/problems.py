@@ -107,7 +107,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(StoreError)
     def store(error: StoreError) -> tuple[Response, int]:
         log("api").error("store trouble", error=repr(error))
-        return problem(503, "store_unavailable", "The store can't be used right now; nothing was changed. Try again.")
+        sentence = "The store can't be used right now; nothing was changed. Try again."
+        response, status = problem(503, "store_unavailable", sentence)
+        response.headers["Retry-After"] = "1"
+        return response, status
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[Response, int]:

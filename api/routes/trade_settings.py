@@ -14,7 +14,7 @@ from api.rooms import Rooms, answer
 from api.scope import own_account
 from modules.accounts.audit import record
 from modules.accounts.permissions import Verb
-from modules.domain.errors import NotFound
+from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.money import plain
 from modules.domain.people import Account
 from modules.domain.plans import TradeSettings
@@ -64,7 +64,8 @@ def _group(blueprint: APIBlueprint, rooms: Rooms, group: str) -> None:
         account = _own(rooms, path.user_id)
         strange = sorted(name for name in body.settings if name not in GROUPS[group])
         if strange:
-            raise NotFound(f"{strange[0]} is not a setting of {group}.", fields={strange[0]: "not here"})
+            wrong = dict.fromkeys(strange, f"is not a setting of {group}")
+            raise InvalidInput("; ".join(f"{name} {why}" for name, why in wrong.items()), fields=wrong)
         return answer(_part(change_settings(rooms, account, body.settings), group))
 
     read.__name__, write.__name__ = f"read_{group}", f"write_{group}"
