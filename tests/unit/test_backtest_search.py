@@ -237,7 +237,11 @@ def test_a_walk_chooses_before_it_trades(candles):
     document = walked.document()
     json.dumps(document, allow_nan=False)
     assert document["metrics"]["final_equity"] == joined.final_equity and len(document["steps"]) == 4
-    assert 0 <= document["profitable_tests"] <= 1
+    won = [step.outside["total_return"] > 0 for step in walked.steps]
+    assert document["profitable_tests"] == sum(won) / 4
+    trained = np.mean([step.inside["total_return"] / 800 for step in walked.steps])
+    tested = np.mean([step.outside["total_return"] / 400 for step in walked.steps])
+    assert trained > 0 and walked.efficiency == pytest.approx(tested / trained)
 
 
 def test_an_anchored_walk_grows_and_goes_on_from_its_checkpoint(candles, tmp_path):

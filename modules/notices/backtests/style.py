@@ -35,6 +35,6 @@ details summary{cursor:pointer;color:var(--faint)}ol{margin:6px 0 0;padding-left
 .mean{stroke:var(--ink);stroke-dasharray:4 3}
 footer{color:var(--faint);font-size:13px;overflow-wrap:anywhere}
 @media (max-width:600px){.two{grid-template-columns:1fr}main{padding:16px 10px 40px}section{padding:14px 12px}.shade{float:none;margin-bottom:8px}}
-@media print{:root,:root:has(#dark:checked){color-scheme:light}body{font-size:11px;background:#fff}main{max-width:none;padding:0}.shade{display:none}
+@media print{body{print-color-adjust:exact;-webkit-print-color-adjust:exact}:root,:root:has(#dark:checked){color-scheme:light}body{font-size:11px;background:#fff}main{max-width:none;padding:0}.shade{display:none}
 section,.card{border-color:#ccc}table{font-size:10px}th,td,.heat td{padding:3px 4px;min-width:0}.wide{overflow:visible}details{display:none}}
 """
