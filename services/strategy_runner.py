@@ -21,8 +21,6 @@ from modules.domain.ports import Instruments
 from modules.runtime.logs import log
 
 if TYPE_CHECKING:
-    from modules.strategies.language import Strategy
-    from modules.strategy_book.markets import MarketNow
     from modules.strategy_book.running import StrategyRuns
 
 LOOK_EVERY_MS: Final = 2_000
@@ -71,12 +69,8 @@ class StrategyRunner:
         return self._runs
 
     def _made(self) -> StrategyRuns:
+        from modules.strategy_book.markets import MarketReader
         from modules.strategy_book.running import StrategyRuns, warm_up
 
         warm_up()
-        return StrategyRuns(self._store, self._market, self._instruments)
-
-    def _market(self, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:
-        from modules.strategy_book.markets import market_of
-
-        return market_of(self._candles, strategy, symbol, at_ms)
+        return StrategyRuns(self._store, MarketReader(self._candles).read, self._instruments)

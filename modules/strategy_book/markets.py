@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from modules.analysis.candles import Candles
 from modules.analysis_views import read_history
@@ -11,6 +13,8 @@ from modules.candles import CandleStore
 from modules.domain.errors import NotFound
 from modules.strategies.language import Strategy, needed_timeframes
 from modules.strategies.warmup import bars_needed
+
+_MOST_KEPT: Final = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,3 +55,24 @@ def _at_exchange(store: CandleStore, strategy: Strategy, symbol: str, at_ms: int
 
     higher = {each: candles(each) for each in sorted(needed_timeframes(strategy) - {strategy.timeframe})}
     return MarketNow(exchange, candles(strategy.timeframe), higher)
+
+
+class MarketReader:
+    """Reads markets for many strategies: those that need the same candles of a symbol at the same moment share them."""
+
+    def __init__(self, store: CandleStore) -> None:
+        self._store = store
+        self._kept: OrderedDict[Hashable, MarketNow] = OrderedDict()
+
+    def read(self, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:
+        """As `market_of`. A market whose newest bar has not come in yet is read anew each time."""
+        bars = sorted((each, bars_needed(strategy, each)) for each in needed_timeframes(strategy))
+        key = (symbol, at_ms, strategy.timeframe, tuple(bars))
+        found = self._kept.get(key)
+        if found is None:
+            found = market_of(self._store, strategy, symbol, at_ms)
+            if found.closed_ms == at_ms:
+                self._kept[key] = found
+                while len(self._kept) > _MOST_KEPT:
+                    self._kept.popitem(last=False)
+        return found

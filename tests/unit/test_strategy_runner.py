@@ -17,7 +17,7 @@ from modules.strategies.documents import read_strategy
 from modules.strategies.language import Strategy
 from modules.strategies.warmup import LEAST, MOST, STRUCTURE_BARS, bars_needed
 from modules.strategy_book.book import StrategyBook, Who
-from modules.strategy_book.markets import market_of
+from modules.strategy_book.markets import MarketReader, market_of
 from services.strategy_runner import StrategyRunner
 from tests.fakes.board import Listed
 from tests.flows.world import World
@@ -96,6 +96,21 @@ def test_the_exchange_whose_candles_reach_furthest_counts(tmp_path: Path) -> Non
     assert set(market.higher) == {"4h"}
     earlier = market_of(CandleStore(tmp_path / "candles"), strategy, "BTCUSDT", START + 300 * HOUR)
     assert earlier.closed_ms == START + 300 * HOUR
+
+
+def test_strategies_that_need_the_same_candles_share_them(tmp_path: Path) -> None:
+    keep(tmp_path, "BTCUSDT", 400)
+    reader = MarketReader(CandleStore(tmp_path / "candles"))
+    one, same = (read_strategy({"name": name, "entry": ALWAYS}) for name in ("one", "same"))
+    other = read_strategy({"name": "other", "entry": {"type": "ema", "period": 300, "operator": ">", "value": 0}})
+    at_ms = START + 400 * HOUR
+    first = reader.read(one, "BTCUSDT", at_ms)
+    assert reader.read(same, "BTCUSDT", at_ms) is first
+    assert reader.read(other, "BTCUSDT", at_ms) is not first
+    early = reader.read(one, "BTCUSDT", at_ms + HOUR)  # its newest bar has not come in
+    assert early.closed_ms == at_ms
+    keep(tmp_path, "BTCUSDT", 401)
+    assert reader.read(one, "BTCUSDT", at_ms + HOUR).closed_ms == at_ms + HOUR
 
 
 def test_how_many_bars_are_read() -> None:
