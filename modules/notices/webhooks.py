@@ -195,18 +195,22 @@ class WebhookCourier:
 
     async def _serve(self, row: Document) -> None:
         """Sends to one hook what is due, one after the other; a failure leaves the rest to the next turn."""
-        due = (where("hook_id") == row["hook_id"]) & where("status").one_of(list(WAITING))
-        for _ in range(_IN_A_ROW):
-            if not await self._deliver(row) or self._stopping:
-                break
-            now = self._clock.now()
-            following = self._store["hook_deliveries"].search(
-                due & (where("due_at") <= ms_from_utc(now)), order_by="created_at", limit=1
-            )
+        left = _IN_A_ROW
+        while await self._deliver(row):
+            left -= 1
+            following = [] if self._stopping or not left else self._next_of(row["hook_id"])
             if not following:
                 break
-            (row,) = self._claimed(following, now)
+            (row,) = following
         self._wake()
+
+    def _next_of(self, hook_id: str) -> list[Document]:
+        """The hook's next delivery that is due, claimed; nothing where there is none."""
+        now = self._clock.now()
+        waiting = (where("hook_id") == hook_id) & where("status").one_of(list(WAITING))
+        due = waiting & (where("due_at") <= ms_from_utc(now))
+        found = self._store["hook_deliveries"].search(due, order_by="created_at", limit=1)
+        return self._claimed(found, now)
 
     async def _deliver(self, row: Document) -> bool:
         """Tries one delivery and writes down what became of it; whether it arrived."""

@@ -19,7 +19,7 @@ from modules.connections.safe_http import SafeHttp
 from modules.connections.webhook_sender import WebhookSender
 from modules.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from modules.domain.people import Principal, Role
-from modules.notices import preferences
+from modules.notices import preferences, webhooks
 from modules.notices.webhook_book import Asked, Hook, HookChange, WebhookBook
 from modules.notices.webhook_rules import OutboundRules
 from modules.notices.webhooks import WebhookCourier
@@ -430,6 +430,19 @@ async def test_limits_of_making_hooks(post: Post) -> None:
     scoped = Principal(post.ann.user_id, Role.SUBSCRIBER, "api_key", frozenset({"profile.own", "signals.read"}))
     with pytest.raises(NotAllowed):
         post.hook(who=scoped)
+
+
+async def test_a_long_burst_is_sent_in_parts_and_nothing_is_left_half_begun(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "_IN_A_ROW", 3)
+    hook, _ = post.hook("order.*", "plan.*", "position.*", "signal.*")
+    await post.say()
+    await post.settle()
+    rows = post.rows(hook.id)
+    assert len(rows) > 3
+    assert {(row["status"], row["tries"]) for row in rows} == {("delivered", 1)}
+    assert len(post.receiver.requests) == len(rows)
 
 
 async def test_a_burst_goes_out_in_one_go_and_in_order(post: Post) -> None:
