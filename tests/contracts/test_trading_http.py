@@ -346,8 +346,8 @@ def test_the_predecessors_documents_are_ones_own(house: House) -> None:
     assert not set(strategy["strategy"]) & set(risk["risk"])
     for method, body in (("GET", None), ("PUT", {"settings": {"size": 1}})):
         assert house.call("bob", method, "/api/users/ann/risk", json=body)[0] == 404
-    status, body = house.call("ann", "PUT", "/api/users/ann/dca", json={"settings": {"size": 1}})
-    assert (status, set(body["error"]["fields"])) == (422, {"size"})
+    status, told = house.call("ann", "PUT", "/api/users/ann/dca", json={"settings": {"size": 1}})
+    assert (status, set(told["error"]["fields"])) == (422, {"size"})
 
 
 def test_limits_hold_the_next_trade(house: House) -> None:
