@@ -13,6 +13,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.routes.pages import PAGES
 from tests.browser.browsing import CHROMIUM
 from tests.browser.modules import Ask, asking
 
@@ -174,3 +175,11 @@ def test_the_newest_candle_grows_and_the_next_begins_in_its_time(ask: Ask) -> No
         {"time": 120, "open": 14, "high": 14, "low": 13, "close": 13},
         {"time": 120, "open": 14, "high": 14, "low": 13, "close": 13},
     ]
+
+
+def test_every_module_loads_by_itself(ask: Ask) -> None:
+    alone = {"main.js", "theme_first.js"}  # these begin something at once
+    for path in sorted((PAGES / "js").rglob("*.js")):
+        name = path.relative_to(PAGES / "js").as_posix()
+        if name not in alone:
+            assert ask(name, "return Object.keys(m).length;") > 0, name

@@ -132,3 +132,19 @@ def test_the_manifest_can_be_installed(client: FlaskClient) -> None:
     assert {icon["purpose"] for icon in manifest["icons"]} == {"any", "maskable"}
     for icon in manifest["icons"]:
         assert client.get(icon["src"]).content_type == icon["type"]
+
+
+def test_every_name_that_a_module_imports_is_used_and_is_there() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in PAGES.rglob("*.js")}
+    for path, text in texts.items():
+        for names, source in re.findall(r"""import\s*\{([^}]*)\}\s*from\s*["'](\.[^"']+)["']""", text):
+            offered = texts[(path.parent / source).resolve()]
+            for each in filter(None, (name.strip() for name in names.split(","))):
+                name, _, here = each.partition(" as ")
+                assert re.search(rf"export (async )?(function|const|class) {name}\b", offered), f"{path.name}: {name}"
+                assert len(re.findall(rf"\b{here or name}\b", text)) > 1, f"{path.name} does not use {here or name}"
+
+
+def test_modules_stay_small() -> None:
+    for path in [*PAGES.rglob("*.js"), *PAGES.rglob("*.css")]:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path.name

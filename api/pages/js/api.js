@@ -9,7 +9,9 @@ let lost = () => {};
 
 /** What went wrong. `kind`: `unreachable` (nobody answered), `absent` (no such path here), `refused` (a clear no). */
 export class Trouble extends Error {
-  constructor(kind, message, { status = 0, code = "", fields = {}, asked = "", retryAfter = null, answer = null } = {}) {
+  constructor(
+    kind, message, { status = 0, code = "", fields = {}, asked = "", retryAfter = null, answer = null } = {}
+  ) {
     super(message);
     Object.assign(this, { kind, status, code, fields, asked, retryAfter, answer });
   }
@@ -75,7 +77,9 @@ async function read(response, asked) {
   const absent = response.status === 405 || (response.status === 404 && /not found on the server/i.test(message));
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
   const said = message || `The service answered ${response.status}.`;
-  throw new Trouble(absent ? "absent" : "refused", said, { status: response.status, code, fields, asked, retryAfter, answer });
+  throw new Trouble(
+    absent ? "absent" : "refused", said, { status: response.status, code, fields, asked, retryAfter, answer }
+  );
 }
 
 /** A fresh access token by the cookie of this sign-in; whether there is one now. Asked at most once at a time. */
@@ -95,7 +99,9 @@ async function renew() {
 
 /** A key under which one wish is carried out once, however often it is sent. */
 export function onceKey() {
-  return crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
+  return crypto.randomUUID ? crypto.randomUUID() : Array.from(
+    crypto.getRandomValues(new Uint32Array(4)), String
+  ).join("-");
 }
 
 /** Every row of a paged list, up to `most`. */

@@ -33,6 +33,13 @@ export const FIGURES = [
 
 /** Which of two values is better under a figure: -1 the first, 1 the second, 0 neither. */
 export function better(more, one, other) {
-  if (more === null || one === null || other === null || one === other || one === undefined || other === undefined) return 0;
+  if (
+    more === null
+      || one === null
+      || other === null
+      || one === other
+      || one === undefined
+      || other === undefined
+  ) return 0;
   return (one > other) === more ? -1 : 1;
 }

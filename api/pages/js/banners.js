@@ -43,7 +43,10 @@ function present(offSince) {
   const health = get("health");
   const found = [];
   if (offSince !== null && Date.now() - offSince > NOT_CONNECTED_MS) {
-    found.push({ id: "stream", level: "warn", title: "Live updates are interrupted.", text: "Figures on this page do not move. Connecting again…" });
+    found.push({
+      id: "stream", level: "warn", title: "Live updates are interrupted.",
+      text: "Figures on this page do not move. Connecting again…",
+    });
   }
   if (health) found.push(...trader(health), ...prices(health));
   found.push(...stopped());
@@ -68,18 +71,32 @@ function trader(health) {
 function prices(health) {
   const process = health.processes?.prices;
   if (process && !WORKING.has(process.state)) {
-    return [{ id: "prices", level: "bad", title: "No prices.", text: "The price process is down: stops and targets are not watched until it is back." }];
+    return [{
+      id: "prices", level: "bad", title: "No prices.",
+      text: "The price process is down: stops and targets are not watched until it is back.",
+    }];
   }
   if (health.prices === "stale") {
-    return [{ id: "prices", level: "warn", title: "Prices are stale.", text: "No new price has come for a while; figures that depend on prices are marked." }];
+    return [{
+      id: "prices", level: "warn", title: "Prices are stale.",
+      text: "No new price has come for a while; figures that depend on prices are marked.",
+    }];
   }
   const stale = [...get("stale")];
   const found = [];
-  if (stale.length) found.push({ id: "stale", level: "warn", title: "Some prices are stale:", text: `${stale.join(", ")}. Figures of these symbols are marked.` });
+  if (stale.length) found.push({
+    id: "stale", level: "warn", title: "Some prices are stale:",
+    text: `${stale.join(", ")}. Figures of these symbols are marked.`,
+  });
   if (health.prices === "simulated") {
-    found.push({ id: "simulated", level: "info", title: "Simulated market.", text: "These prices are made up on this machine; no market made them." });
+    found.push({
+      id: "simulated", level: "info", title: "Simulated market.",
+      text: "These prices are made up on this machine; no market made them.",
+    });
   } else if (health.prices === "replay") {
-    found.push({ id: "simulated", level: "info", title: "Replayed market.", text: "These prices are from a recording." });
+    found.push({
+      id: "simulated", level: "info", title: "Replayed market.", text: "These prices are from a recording.",
+    });
   }
   return found;
 }
@@ -87,11 +104,19 @@ function prices(health) {
 function stopped() {
   const said = stops();
   if (!isHalted()) return [];
-  if (!said.length) return [{ id: "halted", level: "warn", title: "Trading is stopped.", text: get("safety")?.sentence || "No new trades are opened." }];
+  if (!said.length) return [{
+    id: "halted", level: "warn", title: "Trading is stopped.",
+    text: get("safety")?.sentence || "No new trades are opened.",
+  }];
   const worst = said.find((each) => each.stage === "flatten") ?? said[0];
-  const closing = worst.stage === "flatten" ? "Everything is closed and nothing new is opened." : "No new trades; open positions keep their stops and targets.";
+  const closing = worst.stage === "flatten"
+    ? "Everything is closed and nothing new is opened."
+    : "No new trades; open positions keep their stops and targets.";
   const until = worst.until ? ` Until ${format.exact(worst.until)}.` : "";
   const who = worst.by ? ` By ${worst.by}${worst.reason ? `: ${worst.reason}` : ""}.` : "";
   const whose = worst.scope === "global" || worst.scope === "file" ? "for everybody" : "for you";
-  return [{ id: "halted", level: "warn", title: `Trading is ${worst.stage === "paused" ? "paused" : "stopped"} ${whose}.`, text: closing + until + who }];
+  return [{
+    id: "halted", level: "warn", title: `Trading is ${worst.stage === "paused" ? "paused" : "stopped"} ${whose}.`,
+    text: closing + until + who,
+  }];
 }

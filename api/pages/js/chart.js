@@ -25,15 +25,22 @@ function library() {
 function colours() {
   const dark = isDark();
   return dark
-    ? { text: "#93a1af", line: "#1f2831", gain: "#41c994", loss: "#ff7a85", accent: "#62abf5", warn: "#f0b94a", soft: "rgba(98,171,245,0.18)" }
-    : { text: "#566472", line: "#e6ebf0", gain: "#0c7a50", loss: "#bf2438", accent: "#0b63c5", warn: "#8a5a00", soft: "rgba(11,99,197,0.14)" };
+    ? {
+      text: "#93a1af", line: "#1f2831", gain: "#41c994", loss: "#ff7a85", accent: "#62abf5", warn: "#f0b94a",
+      soft: "rgba(98,171,245,0.18)",
+    }
+    : {
+      text: "#566472", line: "#e6ebf0", gain: "#0c7a50", loss: "#bf2438", accent: "#0b63c5", warn: "#8a5a00",
+      soft: "rgba(11,99,197,0.14)",
+    };
 }
 
 function look(c) {
   return {
     layout: { background: { color: "transparent" }, textColor: c.text, fontSize: 12, attributionLogo: false },
     grid: { vertLines: { color: c.line }, horzLines: { color: c.line } },
-    rightPriceScale: { borderColor: c.line }, timeScale: { borderColor: c.line, timeVisible: true, secondsVisible: false },
+    rightPriceScale: { borderColor: c.line },
+    timeScale: { borderColor: c.line, timeVisible: true, secondsVisible: false },
     crosshair: { mode: 0 },
   };
 }
@@ -62,7 +69,10 @@ async function chart(page, place, options, build) {
 
 /** One or two lines over time: `points` are {time (s), value}, rising. The first is filled, the second dashed. */
 export async function lineChart(page, place, points, others = null) {
-  const plain = { handleScroll: false, handleScale: false, rightPriceScale: { borderVisible: false }, timeScale: { minBarSpacing: 0.01, timeVisible: true } };
+  const plain = {
+    handleScroll: false, handleScale: false, rightPriceScale: { borderVisible: false },
+    timeScale: { minBarSpacing: 0.01, timeVisible: true },
+  };
   await chart(page, place, plain, (made) => {
     const series = made.addAreaSeries({ lineWidth: 2, priceLineVisible: false });
     series.setData(points);
@@ -85,21 +95,27 @@ function precision(value) {
  * Candles with levels. `candles`: {time (s), open, high, low, close}; `levels`: {price, kind: entry|target|stop|exit, title,
  * done}; `marks`: {time (s), kind, text}. `seconds` is a candle's length. With `symbol` the newest candle follows the price.
  */
-export async function candleChart(page, place, { candles, levels, marks = [], seconds, symbol = null, onPrice = () => {} }) {
+export async function candleChart(
+  page, place, { candles, levels, marks = [], seconds, symbol = null, onPrice = () => {} }
+) {
   const shown = candles.map(({ time, open, high, low, close }) => ({ time, open, high, low, close }));
   const lines = [];
   let series = null;
   const made = await chart(page, place, {}, (its) => {
     const size = Number(shown.at(-1)?.close ?? levels[0]?.price ?? 1);
     const places = precision(size);
-    series = its.addCandlestickSeries({ borderVisible: false, priceFormat: { type: "price", precision: places, minMove: 10 ** -places } });
+    series = its.addCandlestickSeries({
+      borderVisible: false, priceFormat: { type: "price", precision: places, minMove: 10 ** -places },
+    });
     series.applyOptions({ autoscaleInfoProvider: (original) => spanning(original(), levels) });
     series.setData(shown);
     return (c) => {
       series.applyOptions({ upColor: c.gain, wickUpColor: c.gain, downColor: c.loss, wickDownColor: c.loss });
       for (const line of lines.splice(0)) series.removePriceLine(line);
       for (const level of levels) lines.push(series.createPriceLine(lineOf(level, c)));
-      series.setMarkers(marks.filter((each) => shown.length && each.time >= shown[0].time).map((each) => markOf(each, c, seconds)));
+      series.setMarkers(marks.filter(
+        (each) => shown.length && each.time >= shown[0].time
+      ).map((each) => markOf(each, c, seconds)));
     };
   });
   if (!made) return;
@@ -120,7 +136,9 @@ function spanning(info, levels) {
   const { minValue, maxValue } = info.priceRange;
   const room = Math.max(maxValue - minValue, maxValue * 0.002);
   const middle = (minValue + maxValue) / 2;
-  const near = levels.map((each) => Number(each.price)).filter((value) => Math.abs(value - middle) < Math.max(room * 8, middle * 0.025));
+  const near = levels.map((each) => Number(each.price)).filter((value) => Math.abs(value - middle) < Math.max(
+    room * 8, middle * 0.025
+  ));
   return { ...info, priceRange: { minValue: Math.min(minValue, ...near), maxValue: Math.max(maxValue, ...near) } };
 }
 

@@ -17,7 +17,10 @@ function open(title, content, { label = null, box = "" } = {}) {
 export function ask(title, points, { yes = "Do it", danger = false } = {}) {
   return new Promise((resolve) => {
     let agreed = false;
-    const act = h("button.button.main", { type: "button", class: danger ? "danger" : null, onclick: () => { agreed = true; element.close(); } }, yes);
+    const act = h(
+      "button.button.main",
+      { type: "button", class: danger ? "danger" : null, onclick: () => { agreed = true; element.close(); } }, yes
+    );
     const cancel = h("button.button", { type: "button", autofocus: true, onclick: () => element.close() }, "Cancel");
     const said = points.length > 1 ? h("ul.points", points.map((point) => h("li", point))) : h("p", points);
     const element = open(title, [said, h("div.form-actions", cancel, act)]);
@@ -49,7 +52,8 @@ export function askForm(title, content, { yes = "Save", danger = false, send }) 
           act.disabled = false;
         }
       },
-    }, content, wrong, h("div.form-actions", h("button.button", { type: "button", onclick: () => element.close() }, "Cancel"), act));
+    }, content, wrong,
+    h("div.form-actions", h("button.button", { type: "button", onclick: () => element.close() }, "Cancel"), act));
     const element = open(title, form);
     element.addEventListener("close", () => resolve(result));
   });
@@ -57,6 +61,10 @@ export function askForm(title, content, { yes = "Save", danger = false, send }) 
 
 /** Shows something until it is closed. */
 export function show(title, content, { box = "" } = {}) {
-  const element = open(title, [content, h("div.form-actions", h("button.button", { type: "button", onclick: () => element.close() }, "Close"))], { box });
+  const element = open(
+    title,
+    [content, h("div.form-actions", h("button.button", { type: "button", onclick: () => element.close() }, "Close"))],
+    { box }
+  );
   return element;
 }

@@ -10,7 +10,11 @@ export function h(what, attributes, ...children) {
   const [tag, ...classes] = what.split(".");
   const element = document.createElement(tag || "div");
   if (classes.length) element.className = classes.join(" ");
-  const plain = attributes !== null && attributes !== undefined && (typeof attributes !== "object" || attributes instanceof Node || Array.isArray(attributes));
+  const plain = attributes !== null && attributes !== undefined && (
+    typeof attributes !== "object"
+      || attributes instanceof Node
+      || Array.isArray(attributes)
+  );
   if (plain) children.unshift(attributes);
   else set(element, attributes ?? {});
   add(element, children);

@@ -26,7 +26,9 @@ export function field(label, attributes = {}, hint = "") {
 
 /** A choice among `options`: [value, text]. */
 export function choice(label, options, chosen, hint = "", attributes = {}) {
-  const select = h("select", attributes, options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+  const select = h(
+    "select", attributes, options.map(([value, text]) => h("option", { value, selected: value === chosen }, text))
+  );
   return labelled(label, select, hint);
 }
 
@@ -87,6 +89,7 @@ export function once(label, secret) {
       say(copy, "Copied");
     },
   }, "Copy");
-  return h("div.field", h("label", { for: id }, label), h("div.copy-row", h("input.mono", { id, readonly: true, value: secret }), copy),
+  return h("div.field",
+    h("label", { for: id }, label), h("div.copy-row", h("input.mono", { id, readonly: true, value: secret }), copy),
     h("span.hint", "Shown this once. Keep it in a safe place."));
 }

@@ -10,7 +10,8 @@ import { get, isAtLeast, watch } from "./store.js";
 import { toggleTheme } from "./theme.js";
 
 const MAIN = [
-  ["overview", "Overview"], ["signals", "Signals"], ["positions", "Positions"], ["orders", "Orders"], ["sources", "Sources"],
+  ["overview", "Overview"], ["signals", "Signals"], ["positions", "Positions"], ["orders", "Orders"],
+  ["sources", "Sources"],
   ["strategies", "Strategies"], ["chat", "Chat"],
 ];
 const STAFF = [["broadcasts", "Broadcast", "broadcast", "operator"], ["system", "System", "system", "operator"],
@@ -29,7 +30,9 @@ export function frame(place, leave) {
   let present = "overview";
   const draw = () => {
     fill(side, brand(), MAIN.map((each) => link(each, present)), staffLinks(present), preferences(present));
-    fill(bottom, ON_PHONE.map((name) => link(MAIN.find(([each]) => each === name), present)), moreButton(present, leave));
+    fill(
+      bottom, ON_PHONE.map((name) => link(MAIN.find(([each]) => each === name), present)), moreButton(present, leave)
+    );
     counts();
   };
   const counts = () => {
@@ -62,7 +65,9 @@ function link([name, text, picture], present) {
   const counted = { signals: "signals", positions: "positions" }[name];
   return h("a", { href: `#/${name}`, "aria-current": here ? "page" : null },
     icon(picture ?? name), h("span.label", text),
-    counted ? h("span.count", { "data-count": counted, hidden: true }, h("span", { "aria-hidden": "true" }), h("span.unseen")) : null);
+    counted ? h(
+      "span.count", { "data-count": counted, hidden: true }, h("span", { "aria-hidden": "true" }), h("span.unseen")
+    ) : null);
 }
 
 function staffLinks(present) {
@@ -83,10 +88,14 @@ function moreButton(present, leave) {
 }
 
 function sheet(present, leave) {
-  const links = [...MAIN.filter(([name]) => !ON_PHONE.includes(name)), ...STAFF.filter(([, , , role]) => isAtLeast(role)), ["settings", "Settings"]];
+  const links = [
+    ...MAIN.filter(([name]) => !ON_PHONE.includes(name)), ...STAFF.filter(([, , , role]) => isAtLeast(role)),
+    ["settings", "Settings"],
+  ];
   const element = show("More", h("div.sheet", links.map((each) => link(each, present)),
     h("button", { type: "button", onclick: () => toggleTheme() }, icon("theme"), "Switch light and dark"),
-    h("button", { type: "button", onclick: () => { element.close(); leave(); } }, icon("out"), "Sign out")), { box: "sheet-box" });
+    h("button", { type: "button", onclick: () => { element.close(); leave(); } }, icon("out"), "Sign out")),
+    { box: "sheet-box" });
   element.addEventListener("click", (event) => event.target.closest("a") && element.close());
 }
 
@@ -105,8 +114,18 @@ function bar(leave) {
   endings.push(watch(["balance", "today"], update), watch(["safety", "health"], () => kill.update()));
   return h("header.bar",
     h("a.mark", { href: "#/overview", "aria-label": "Overview" }, h("img", { src: "/assets/icons/icon.svg", alt: "" })),
-    h("div.bar-equity", h("span.quiet.small.hide-narrow", "Equity"), h("span", equity, " ", unit), h("span.small", today, h("span.quiet", " today"))),
+    h(
+      "div.bar-equity", h("span.quiet.small.hide-narrow", "Equity"), h("span", equity, " ", unit),
+      h("span.small", today, h("span.quiet", " today"))
+    ),
     h("div.bar-state", kill,
-      h("button.button.bare.square.hide-narrow", { type: "button", "aria-label": "Switch light and dark", title: "Switch light and dark", onclick: toggleTheme }, icon("theme")),
-      h("button.button.bare.square.hide-narrow", { type: "button", "aria-label": "Sign out", title: "Sign out", onclick: leave }, icon("out"))));
+      h(
+        "button.button.bare.square.hide-narrow",
+        { type: "button", "aria-label": "Switch light and dark", title: "Switch light and dark", onclick: toggleTheme },
+        icon("theme")
+      ),
+      h(
+        "button.button.bare.square.hide-narrow",
+        { type: "button", "aria-label": "Sign out", title: "Sign out", onclick: leave }, icon("out")
+      )));
 }

@@ -27,7 +27,12 @@ export function follow() {
     listen("system", (data) => systemFact(data, health.now), health.now),
     listen("system:processes", health.now, health.now),
     listen("positions", (data) => { readPositions(); money.now(); tell(data); }, readPositions),
-    listen("signals", (data) => data.event === "SignalReceived" && !/^#\/signals/.test(location.hash) && put({ unseen: get("unseen") + 1 })),
+    listen(
+      "signals",
+      (data) => data.event === "SignalReceived" && !/^#\/signals/.test(location.hash) && put({
+        unseen: get("unseen") + 1
+      })
+    ),
     pricesOfPositions(),
     listen("positions:live", (data) => put({ positions: data.positions })),
   ];
@@ -38,7 +43,10 @@ export function follow() {
 export function unfollow() {
   for (const end of endings) end();
   endings = [];
-  put({ health: null, safety: null, balance: null, today: null, positions: null, prices: new Map(), stale: new Set(), unseen: 0 });
+  put({
+    health: null, safety: null, balance: null, today: null, positions: null, prices: new Map(), stale: new Set(),
+    unseen: 0,
+  });
 }
 
 /** Follows the price of a symbol into the store; returns what ends it. */
@@ -82,7 +90,10 @@ function pricesOfPositions() {
 
 /** What happened to a position of yours, in a sentence that goes away by itself. */
 function tell(data) {
-  const market = format.pair(data.symbol ?? (get("positions") ?? []).find((each) => each.id === data.position_id)?.symbol);
+  const market = format.pair(
+    data.symbol
+      ?? (get("positions") ?? []).find((each) => each.id === data.position_id)?.symbol
+  );
   const pnl = format.money(data.pnl, { signed: true });
   const said = {
     PositionOpened: `${market} ${data.side}: opened at ${format.price(data.price)}.`,

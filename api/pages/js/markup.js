@@ -18,7 +18,9 @@ export function rendered(text) {
     at = found.index + found[0].length;
     const [whole, closing, tag, address, entity] = found;
     if (entity !== undefined) put(ENTITIES[entity.toLowerCase()] ?? whole);
-    else if (address !== undefined) begin(open, h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" }));
+    else if (address !== undefined) begin(
+      open, h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" })
+    );
     else if (whole.toLowerCase() === "</a>") end(open, "a");
     else if (!TAGS.has(tag.toLowerCase())) put(whole);
     else if (closing) end(open, tag.toLowerCase());

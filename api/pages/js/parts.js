@@ -7,7 +7,9 @@ import * as format from "./format.js";
 export function when(at, attributes = {}) {
   if (!at) return h("span.quiet", format.NOTHING);
   const moment = new Date(at);
-  const element = h("time", { datetime: moment.toISOString(), title: format.exact(moment), "data-ticks": true, ...attributes });
+  const element = h(
+    "time", { datetime: moment.toISOString(), title: format.exact(moment), "data-ticks": true, ...attributes }
+  );
   element.textContent = format.ago(moment);
   return element;
 }
@@ -32,13 +34,16 @@ export function signed(value, write = (each) => format.money(each, { signed: tru
 /** LONG ▲ or SHORT ▼: the word says it, colour and arrow repeat it. */
 export function side(word) {
   const long = word === "LONG" || word === "buy" || word === "BUY";
-  return h("span.side-word", { class: long ? "gain" : "loss" }, h("span", { "aria-hidden": "true" }, long ? "▲ " : "▼ "), word);
+  return h(
+    "span.side-word", { class: long ? "gain" : "loss" }, h("span", { "aria-hidden": "true" }, long ? "▲ " : "▼ "), word
+  );
 }
 
 const TONES = {
   active: "good", open: "good", up: "good", ok: "good", filled: "good", enabled: "good", sent: "good", waiting: "info",
   starting: "info", new: "info", submitted: "info", queued: "info", running: "info", partially_filled: "info",
-  unknown: "warn", paused: "warn", degraded: "warn", reducing: "warn", stale: "warn", pending: "warn", halted: "bad", silent: "bad",
+  unknown: "warn", paused: "warn", degraded: "warn", reducing: "warn", stale: "warn", pending: "warn", halted: "bad",
+  silent: "bad",
   down: "bad", invalid: "bad", rejected: "bad", failed: "bad", disabled: "bad", flatten: "bad", locked: "bad",
 };
 
@@ -49,7 +54,10 @@ export function pill(word, tone = TONES[word] ?? "") {
 
 /** What is shown where nothing is: what that means and what to do next. */
 export function empty(title, hint, ...actions) {
-  return h("div.empty", h("p.strong", title), hint ? h("p", hint) : null, actions.length ? h("div.form-actions", actions) : null);
+  return h(
+    "div.empty", h("p.strong", title), hint ? h("p", hint) : null,
+    actions.length ? h("div.form-actions", actions) : null
+  );
 }
 
 /** What is shown where a part could not be read; says plainly whether the part exists, refuses or can't be reached. */
@@ -65,7 +73,9 @@ export function explain(error) {
   if (error.kind === "absent") return `this part of the service does not answer (${error.asked}).`;
   if (error.status === 403) return "your role does not include this.";
   if (error.status === 423) return `trading is halted. ${error.message}`;
-  if (error.status === 429) return `too many requests${error.retryAfter ? `, try again in ${error.retryAfter} s` : ""}.`;
+  if (
+    error.status === 429
+  ) return `too many requests${error.retryAfter ? `, try again in ${error.retryAfter} s` : ""}.`;
   return error.message;
 }
 
@@ -95,13 +105,18 @@ export function table(caption, columns, { folds = true } = {}) {
   const body = h("tbody");
   const heads = columns.map((column) => h("th", { scope: "col", class: column.num ? "num" : null },
     column.hidden ? h("span.unseen", column.name) : column.name));
-  const element = h("table.list", { class: folds ? "folds" : null }, h("caption.unseen", caption), h("thead", h("tr", heads)), body);
+  const element = h(
+    "table.list", { class: folds ? "folds" : null }, h("caption.unseen", caption), h("thead", h("tr", heads)), body
+  );
   return { element: h("div.table-wrap", element), body };
 }
 
 /** One cell; its label is shown where the table folds. */
 export function cell(label, content, { num = false, wide = false } = {}) {
-  return h("td", { "data-label": label || null, class: [num ? "num" : "", wide ? "wide" : ""].join(" ").trim() || null }, content);
+  return h(
+    "td", { "data-label": label || null, class: [num ? "num" : "", wide ? "wide" : ""].join(" ").trim() || null },
+    content
+  );
 }
 
 /** Names and values. */

@@ -47,7 +47,10 @@ async function route(event) {
   const page = (current = new Page());
   changed(parts.length ? parts : ["overview"]);
   if (!found) {
-    fill(main, h("h1", { tabindex: "-1" }, "There is no such page"), h("p", h("a", { href: "#/overview" }, "Go to the overview")));
+    fill(
+      main, h("h1", { tabindex: "-1" }, "There is no such page"),
+      h("p", h("a", { href: "#/overview" }, "Go to the overview"))
+    );
     return;
   }
   try {
@@ -57,7 +60,10 @@ async function route(event) {
   } catch (error) {
     if (page.closed) return;
     fill(main, h("h1", { tabindex: "-1" }, "This page could not be shown"),
-      h("p", "A part of it did not load. ", h("a", { href: location.hash, onclick: () => location.reload() }, "Load it again")));
+      h(
+        "p", "A part of it did not load. ",
+        h("a", { href: location.hash, onclick: () => location.reload() }, "Load it again")
+      ));
     throw error;
   }
   if (page.closed) return;

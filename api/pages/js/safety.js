@@ -15,9 +15,17 @@ export function stops() {
   const said = get("safety");
   const me = get("principal")?.user_id;
   const account = get("balance")?.account_id;
-  const mine = (each) => each.scope === "global" || each.scope_id === me || (each.scope === "account" && (!isAtLeast("operator") || each.scope_id === account));
+  const mine = (each) => each.scope === "global" || each.scope_id === me || (
+    each.scope === "account"
+      && (!isAtLeast("operator") || each.scope_id === account)
+  );
   const over = (each) => each.until && new Date(each.until) <= Date.now();
-  const found = (said?.states ?? []).filter((each) => each.stage && each.stage !== "active" && mine(each) && !over(each));
+  const found = (said?.states ?? []).filter(
+    (each) => each.stage
+      && each.stage !== "active"
+      && mine(each)
+      && !over(each)
+  );
   if (said?.kill_file) found.push({ scope: "file", stage: "reducing", by: "the file KILL", reason: "" });
   return found;
 }
@@ -48,31 +56,45 @@ export function killButton() {
 /** Asks whose trading, how far and for how long, once, and stops. */
 export async function stop() {
   const name = identifier("stop");
-  const radio = (group, value, text, hint, checked) => h("label.check", h("input", { type: "radio", name: `${name}-${group}`, value, checked }),
+  const radio = (group, value, text, hint, checked) => h(
+    "label.check", h("input", { type: "radio", name: `${name}-${group}`, value, checked }),
     h("span", h("b", text), h("br"), h("span.quiet.small", hint)));
-  const reason = h("input", { name: "reason", maxlength: 200, id: `${name}-reason`, placeholder: "Optional, kept in the log" });
+  const reason = h(
+    "input", { name: "reason", maxlength: 200, id: `${name}-reason`, placeholder: "Optional, kept in the log" }
+  );
   const pause = choice("For", PAUSES, "60");
   pause.element.hidden = true;
   const whose = isAtLeast("operator") ? h("fieldset.stack", h("legend.strong", "Whose trading"),
-    radio("whose", "global", "Everybody's", "Every account of this service.", true), radio("whose", "own", "Only mine", "Your accounts.", false)) : null;
-  const how = h("fieldset.stack", { onchange: () => { pause.element.hidden = chosen(how) !== "pause"; } }, h("legend.strong", "How far"),
+    radio("whose", "global", "Everybody's", "Every account of this service.", true),
+    radio("whose", "own", "Only mine", "Your accounts.", false)) : null;
+  const how = h("fieldset.stack",
+    { onchange: () => { pause.element.hidden = chosen(how) !== "pause"; } }, h("legend.strong", "How far"),
     radio("how", "kill", "No new trades", "Open positions stay, with their stops and targets.", true),
     radio("how", "pause", "No new trades for a while", "Goes on by itself after that.", false), pause.element,
-    radio("how", "flatten", "No new trades, and close everything", "Every open position is closed at the market price.", false));
-  const done = await askForm("Stop trading?", [whose, how, h("div.field", h("label", { for: `${name}-reason` }, "Reason"), reason)], {
+    radio(
+      "how", "flatten", "No new trades, and close everything", "Every open position is closed at the market price.",
+      false
+    ));
+  const done = await askForm("Stop trading?",
+    [whose, how, h("div.field", h("label", { for: `${name}-reason` }, "Reason"), reason)], {
     yes: "Stop trading", danger: true,
     send: async () => {
       const scope = whose ? chosen(whose) : "own";
       const way = chosen(how);
       const body = { reason: reason.value, scope };
-      if (way === "pause") await call("POST", "/api/safety/pause", { body: { ...body, duration_minutes: Number(pause.input.value) }, key: onceKey() });
+      if (way === "pause") await call(
+        "POST", "/api/safety/pause", { body: { ...body, duration_minutes: Number(pause.input.value) }, key: onceKey() }
+      );
       else await call("POST", "/api/safety/killswitch", { body: { ...body, flatten: way === "flatten" } });
       return way;
     },
   });
   if (!done) return;
   await readSafety();
-  const said = { kill: "Trading is stopped: no new trades.", pause: "Trading is paused.", flatten: "Trading is stopped; open positions are being closed." };
+  const said = {
+    kill: "Trading is stopped: no new trades.", pause: "Trading is paused.",
+    flatten: "Trading is stopped; open positions are being closed.",
+  };
   toast(said[done], { undo: ["Resume", resume] });
 }
 
@@ -88,7 +110,9 @@ export async function resume() {
   if (found.some((each) => each.scope === "file")) {
     return toast("The file KILL in the data directory stops trading. Remove it to go on.", { level: "bad" });
   }
-  if (global && !isAtLeast("operator")) return toast("Trading is stopped for everybody by whoever runs this service; you can't resume it.", { level: "bad" });
+  if (global && !isAtLeast("operator")) return toast(
+    "Trading is stopped for everybody by whoever runs this service; you can't resume it.", { level: "bad" }
+  );
   const agreed = await ask("Resume trading?", [
     global ? "For everybody: new signals are traded again." : "For your accounts: new signals are traded again.",
     "The day's loss limit starts from a fresh baseline.",

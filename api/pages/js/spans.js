@@ -3,8 +3,12 @@
 import { h } from "./dom.js";
 import * as format from "./format.js";
 
-const KINDS = { symbol: "symbol", side: "side", entries: "entry", targets: "target", stop_loss: "stop", leverage: "other" };
-const NAMES = { symbol: "market", side: "side", entries: "entry", targets: "target", stop_loss: "stop", leverage: "leverage" };
+const KINDS = {
+  symbol: "symbol", side: "side", entries: "entry", targets: "target", stop_loss: "stop", leverage: "other",
+};
+const NAMES = {
+  symbol: "market", side: "side", entries: "entry", targets: "target", stop_loss: "stop", leverage: "leverage",
+};
 
 /**
  * The text with its marks. The parser counts characters of the text, not halves of them as JavaScript does, so the text is
@@ -32,5 +36,8 @@ export function marked(text, spans = []) {
 export function legend(spans = []) {
   const names = [...new Set(spans.map((span) => span.field))];
   return h("ul.legend", { "aria-label": "What the marks mean" }, names.map((field) =>
-    h("li", h("span.swatch", { "data-field": KINDS[field] ?? "other", "aria-hidden": "true" }), NAMES[field] ?? format.words(field))));
+    h(
+      "li", h("span.swatch", { "data-field": KINDS[field] ?? "other", "aria-hidden": "true" }),
+      NAMES[field] ?? format.words(field)
+    )));
 }

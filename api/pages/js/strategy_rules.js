@@ -4,7 +4,10 @@
 import { fill, h } from "./dom.js";
 import { seriesPicker } from "./strategy_series.js";
 
-const OPERATORS = { "<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least", "==": "is", crosses_above: "crosses above", crosses_below: "crosses below" };
+const OPERATORS = {
+  "<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least", "==": "is", crosses_above: "crosses above",
+  crosses_below: "crosses below",
+};
 const GROUPS = { all: "All of these hold", any: "Any of these holds", not: "This does not hold" };
 const FIRST = { type: "rsi", operator: "<", value: 30 };
 
@@ -13,7 +16,9 @@ export function ruleEditor(language, rule, name) {
   const place = h("div.rule-root");
   let inner = null;
   const draw = (now) => {
-    inner = part(language, now, name, { remove: null, wrap: (group) => draw({ [group]: [inner.value("", new Map())] }) });
+    inner = part(
+      language, now, name, { remove: null, wrap: (group) => draw({ [group]: [inner.value("", new Map())] }) }
+    );
     fill(place, inner.element);
   };
   draw(rule ?? FIRST);
@@ -23,20 +28,31 @@ export function ruleEditor(language, rule, name) {
 function part(language, rule, name, acts) {
   const group = Object.keys(GROUPS).find((each) => each in rule);
   if (group && Object.keys(rule).length === 1) return groupPart(language, rule, group, name, acts);
-  if (typeof rule.type === "string" && (("value" in rule) !== ("other" in rule))) return conditionPart(language, rule, name, acts);
+  if (
+    typeof rule.type === "string"
+      && (("value" in rule) !== ("other" in rule))
+  ) return conditionPart(language, rule, name, acts);
   return writtenPart(rule, name, acts);
 }
 
 function conditionPart(language, rule, name, acts) {
-  const operator = h("select.slim", { "aria-label": `${name}: comparison` }, language.operators.map((each) => h("option", { value: each }, OPERATORS[each] ?? each)));
+  const operator = h(
+    "select.slim", { "aria-label": `${name}: comparison` },
+    language.operators.map((each) => h("option", { value: each }, OPERATORS[each] ?? each))
+  );
   operator.value = rule.operator ?? "<";
-  const against = h("select.slim", { "aria-label": `${name}: compared with` }, h("option", { value: "value" }, "a value"), h("option", { value: "other" }, "another series"));
+  const against = h(
+    "select.slim", { "aria-label": `${name}: compared with` }, h("option", { value: "value" }, "a value"),
+    h("option", { value: "other" }, "another series")
+  );
   against.value = "other" in rule ? "other" : "value";
   const right = h("span.rule-settings");
   let compared = null;
   const left = seriesPicker(language, without(rule), name, () => drawRight(compared.value()));
   const drawRight = (given) => {
-    compared = against.value === "other" ? otherSeries(language, given.other ?? { type: "price" }, name) : constant(left, given.value, name);
+    compared = against.value === "other" ? otherSeries(
+      language, given.other ?? { type: "price" }, name
+    ) : constant(left, given.value, name);
     fill(right, compared.element);
   };
   against.addEventListener("change", () => drawRight({}));
@@ -56,11 +72,19 @@ function without({ operator, value, other, ...series }) {
 function constant(left, given, name) {
   const words = Object.keys(wordsOf(left));
   if (words.length) {
-    const select = h("select.slim", { "aria-label": `${name}: value` }, words.map((each) => h("option", { value: each }, each)));
+    const select = h(
+      "select.slim", { "aria-label": `${name}: value` }, words.map((each) => h("option", { value: each }, each))
+    );
     select.value = words.includes(given) ? given : (words.find((each) => wordsOf(left)[each] === given) ?? words[0]);
     return { element: select, value: () => ({ value: select.value }) };
   }
-  const input = h("input.slim", { type: "number", step: "any", value: typeof given === "number" ? given : "", "aria-label": `${name}: value`, placeholder: "value" });
+  const input = h(
+    "input.slim",
+    {
+      type: "number", step: "any", value: typeof given === "number" ? given : "", "aria-label": `${name}: value`,
+      placeholder: "value",
+    }
+  );
   return { element: input, value: () => ({ value: input.value === "" ? null : Number(input.value) }) };
 }
 
@@ -77,7 +101,10 @@ function otherSeries(language, given, name) {
 }
 
 function groupPart(language, rule, group, name, acts) {
-  const choice = h("select.slim", { "aria-label": `${name}: how they count` }, Object.entries(GROUPS).map(([value, text]) => h("option", { value }, text)));
+  const choice = h(
+    "select.slim", { "aria-label": `${name}: how they count` },
+    Object.entries(GROUPS).map(([value, text]) => h("option", { value }, text))
+  );
   choice.value = group;
   const list = h("ul.rule-list");
   const members = [];
@@ -85,7 +112,12 @@ function groupPart(language, rule, group, name, acts) {
     const holder = h("li");
     const made = part(language, each, `${name} ${members.length + 1}`, {
       remove: () => { members.splice(members.indexOf(slot), 1); holder.remove(); },
-      wrap: (kind) => { const now = slot.made.value("", new Map()); members.splice(members.indexOf(slot), 1); holder.remove(); add({ [kind]: [now] }); },
+      wrap: (kind) => {
+        const now = slot.made.value("", new Map());
+        members.splice(members.indexOf(slot), 1);
+        holder.remove();
+        add({ [kind]: [now] });
+      },
     });
     const slot = { made };
     members.push(slot);
@@ -94,12 +126,17 @@ function groupPart(language, rule, group, name, acts) {
   };
   for (const each of group === "not" ? [rule.not] : rule[group]) add(each);
   const element = h("div.rule-group", h("div.rule-head", choice, controls(name, { ...acts, wrap: null })), list,
-    h("div.form-actions", h("button.button.slim", { type: "button", onclick: () => add(FIRST) }, "Add a condition"), h("button.button.slim.bare", { type: "button", onclick: () => add({ any: [FIRST] }) }, "Add a group")));
+    h(
+      "div.form-actions", h("button.button.slim", { type: "button", onclick: () => add(FIRST) }, "Add a condition"),
+      h("button.button.slim.bare", { type: "button", onclick: () => add({ any: [FIRST] }) }, "Add a group")
+    ));
   const value = (at, places) => {
     places.set(at, element);
     const kind = choice.value;
     if (kind === "not") {
-      const inside = members.length === 1 ? members[0].made.value(join(at, "not"), places) : { any: members.map((each, index) => each.made.value(`${join(at, "not")}.any[${index}]`, places)) };
+      const inside = members.length === 1 ? members[0].made.value(join(at, "not"), places) : {
+        any: members.map((each, index) => each.made.value(`${join(at, "not")}.any[${index}]`, places))
+      };
       return { not: inside };
     }
     return { [kind]: members.map((each, index) => each.made.value(`${join(at, kind)}[${index}]`, places)) };
@@ -115,7 +152,9 @@ function join(at, name) {
 function writtenPart(rule, name, acts) {
   const input = h("textarea.mono", { rows: 5, "aria-label": `${name}, as written`, spellcheck: "false" });
   input.value = JSON.stringify(rule, null, 2);
-  const element = h("div.rule", h("div.stack.grow", h("span.quiet.small", "Written in the language:"), input), controls(name, acts));
+  const element = h(
+    "div.rule", h("div.stack.grow", h("span.quiet.small", "Written in the language:"), input), controls(name, acts)
+  );
   const value = (at, places) => {
     places.set(at, element);
     return readObject(input.value, name);
@@ -131,14 +170,23 @@ export function readObject(text, name) {
   } catch (error) {
     throw new RangeError(`${name} is not JSON: ${error.message}`);
   }
-  if (found === null || typeof found !== "object" || Array.isArray(found)) throw new RangeError(`${name} must be a JSON object.`);
+  if (
+    found === null
+      || typeof found !== "object"
+      || Array.isArray(found)
+  ) throw new RangeError(`${name} must be a JSON object.`);
   return found;
 }
 
 function controls(name, { remove, wrap }) {
   return h("span.rule-acts",
-    wrap ? h("button.button.slim.bare", { type: "button", "aria-label": `Put ${name} into a group`, onclick: () => wrap("all") }, "Group") : null,
-    remove ? h("button.button.slim.bare", { type: "button", "aria-label": `Remove ${name}`, onclick: remove }, "Remove") : null);
+    wrap ? h(
+      "button.button.slim.bare",
+      { type: "button", "aria-label": `Put ${name} into a group`, onclick: () => wrap("all") }, "Group"
+    ) : null,
+    remove ? h(
+      "button.button.slim.bare", { type: "button", "aria-label": `Remove ${name}`, onclick: remove }, "Remove"
+    ) : null);
 }
 
 /** Shows each mistake at the part it belongs to; returns those that belong to none. */
@@ -149,7 +197,10 @@ export function showMistakes(fields, places) {
   }
   const rest = [];
   for (const [place, text] of Object.entries(fields)) {
-    const found = [...places.keys()].filter((each) => each && (place === each || place.startsWith(`${each}.`) || place.startsWith(`${each}[`))).sort((one, other) => other.length - one.length)[0];
+    const found = [...places.keys()].filter(
+      (each) => each
+        && (place === each || place.startsWith(`${each}.`) || place.startsWith(`${each}[`))
+    ).sort((one, other) => other.length - one.length)[0];
     if (!found) {
       rest.push([place, text]);
       continue;

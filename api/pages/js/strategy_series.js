@@ -3,8 +3,15 @@
 import { fill, h, identifier } from "./dom.js";
 import * as format from "./format.js";
 
-const FAMILIES = { price: "Price and volume", volume: "Price and volume", indicator: "Indicators", event: "Market structure", zone: "Market structure", state: "Market structure", time: "Time", pattern: "Patterns", detector: "Detectors", custom: "Your own" };
-const SHORT = new Set(["rsi", "macd", "ema", "sma", "wma", "adx", "atr", "cci", "mfi", "obv", "sar", "ppo", "roc", "bos", "choch", "fvg", "kama", "natr", "trix", "vwma", "dema", "tema"]);
+const FAMILIES = {
+  price: "Price and volume", volume: "Price and volume", indicator: "Indicators", event: "Market structure",
+  zone: "Market structure", state: "Market structure", time: "Time", pattern: "Patterns", detector: "Detectors",
+  custom: "Your own",
+};
+const SHORT = new Set([
+  "rsi", "macd", "ema", "sma", "wma", "adx", "atr", "cci", "mfi", "obv", "sar", "ppo", "roc", "bos", "choch", "fvg",
+  "kama", "natr", "trix", "vwma", "dema", "tema",
+]);
 
 /** A series' type as a person reads it. */
 export function seriesName(type) {
@@ -30,9 +37,16 @@ export function seriesPicker(language, series, label, onchange = () => {}) {
   };
   let seen = null;
   const view = (given) => {
-    seen = { timeframe: frames(language, given.timeframe, label), shift: number("bars ago", given.shift ?? 0, { min: 0, max: 5000, step: 1, label: `${label}: bars ago` }), times: number("times", given.times ?? 1, { step: "any", label: `${label}: times` }) };
+    seen = {
+      timeframe: frames(language, given.timeframe, label),
+      shift: number("bars ago", given.shift ?? 0, { min: 0, max: 5000, step: 1, label: `${label}: bars ago` }),
+      times: number("times", given.times ?? 1, { step: "any", label: `${label}: times` }),
+    };
     const open = Boolean(given.timeframe || given.shift || (given.times !== undefined && given.times !== 1));
-    return h("details.rule-more", { open }, h("summary", "more"), h("span.rule-settings", seen.timeframe, seen.shift.element, seen.times.element));
+    return h(
+      "details.rule-more", { open }, h("summary", "more"),
+      h("span.rule-settings", seen.timeframe, seen.shift.element, seen.times.element)
+    );
   };
   type.value = kinds.has(series.type) ? series.type : "price";
   type.addEventListener("change", () => { draw({}); onchange(); });
@@ -45,7 +59,10 @@ export function seriesPicker(language, series, label, onchange = () => {}) {
     if (Number(seen.times.input.value) !== 1) found.times = Number(seen.times.input.value);
     return found;
   };
-  return { element: h("span.series", type, settings), value, kind: () => kinds.get(type.value), chosen: (name) => controls.find((each) => each.name === name)?.value() ?? null };
+  return {
+    element: h("span.series", type, settings), value, kind: () => kinds.get(type.value),
+    chosen: (name) => controls.find((each) => each.name === name)?.value() ?? null,
+  };
 }
 
 function options(language) {
@@ -57,24 +74,46 @@ function options(language) {
   }
   const order = ["Price and volume", "Indicators", "Market structure"];
   const rank = ([name]) => (order.includes(name) ? order.indexOf(name) : order.length);
-  return [...groups].sort((one, other) => rank(one) - rank(other)).map(([name, list]) => h("optgroup", { label: name }, list));
+  return [...groups].sort((one, other) => rank(one) - rank(other)).map(([name, list]) => h(
+    "optgroup", { label: name }, list
+  ));
 }
 
 function setting(each, given, label, onchange) {
   const name = `${label}: ${format.words(each.name).toLowerCase()}`;
   if (each.options) {
-    const select = h("select.slim", { "aria-label": name, title: format.words(each.name), onchange }, each.default === null ? h("option", { value: "" }, "choose…") : null, each.options.map((value) => h("option", { value }, value)));
+    const select = h(
+      "select.slim", { "aria-label": name, title: format.words(each.name), onchange },
+      each.default === null ? h("option", { value: "" }, "choose…") : null,
+      each.options.map((value) => h("option", { value }, value))
+    );
     select.value = given ?? each.default ?? "";
-    return { name: each.name, element: select, value: () => select.value, isDefault: () => each.default !== null && select.value === String(each.default) };
+    return {
+      name: each.name, element: select, value: () => select.value,
+      isDefault: () => each.default !== null && select.value === String(each.default),
+    };
   }
-  const made = number(format.words(each.name).toLowerCase(), given ?? each.default, { min: each.low, max: each.high, step: each.whole ? 1 : "any", label: name });
-  return { name: each.name, element: made.element, value: () => Number(made.input.value), isDefault: () => each.default !== null && Number(made.input.value) === each.default };
+  const made = number(
+    format.words(each.name).toLowerCase(), given ?? each.default,
+    { min: each.low, max: each.high, step: each.whole ? 1 : "any", label: name }
+  );
+  return {
+    name: each.name, element: made.element, value: () => Number(made.input.value),
+    isDefault: () => each.default !== null && Number(made.input.value) === each.default,
+  };
 }
 
 function line(kind, given, label, onchange) {
-  const select = h("select.slim", { "aria-label": `${label}: line`, onchange }, kind.default_output === null ? h("option", { value: "" }, "choose…") : null, kind.outputs.map((value) => h("option", { value }, value.replaceAll("_", " "))));
+  const select = h(
+    "select.slim", { "aria-label": `${label}: line`, onchange },
+    kind.default_output === null ? h("option", { value: "" }, "choose…") : null,
+    kind.outputs.map((value) => h("option", { value }, value.replaceAll("_", " ")))
+  );
   select.value = given ?? kind.default_output ?? "";
-  return { name: "output", element: select, value: () => select.value, isDefault: () => kind.default_output !== null && select.value === kind.default_output };
+  return {
+    name: "output", element: select, value: () => select.value,
+    isDefault: () => kind.default_output !== null && select.value === kind.default_output,
+  };
 }
 
 function text(name, given, label) {
@@ -83,7 +122,10 @@ function text(name, given, label) {
 }
 
 function frames(language, given, label) {
-  const select = h("select.slim", { "aria-label": `${label}: timeframe` }, h("option", { value: "" }, "own timeframe"), language.timeframes.map((each) => h("option", { value: each }, `on ${each}`)));
+  const select = h(
+    "select.slim", { "aria-label": `${label}: timeframe` }, h("option", { value: "" }, "own timeframe"),
+    language.timeframes.map((each) => h("option", { value: each }, `on ${each}`))
+  );
   select.value = given ?? "";
   return select;
 }

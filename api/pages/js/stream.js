@@ -115,7 +115,9 @@ function welcomed(data) {
     if (last.has(topic) && !STATES.test(topic)) ask({ action: "resume", topic, after: last.get(topic) });
     else fresh.push(topic);
   }
-  for (let start = 0; start < fresh.length; start += 60) ask({ action: "subscribe", topics: fresh.slice(start, start + 60) });
+  for (let start = 0; start < fresh.length; start += 60) ask({
+    action: "subscribe", topics: fresh.slice(start, start + 60),
+  });
 }
 
 function tell(message) {

@@ -12,7 +12,9 @@ export function toast(text, { level = "good", undo = null } = {}) {
   const element = h("div.toast", { "data-level": level, role: level === "bad" ? "alert" : null },
     h("p", text),
     undo ? h("button.button.slim", { type: "button", onclick: () => { close(); undo[1](); } }, undo[0]) : null,
-    h("button.button.bare.slim", { type: "button", "aria-label": "Close this message", onclick: close }, icon("close")));
+    h(
+      "button.button.bare.slim", { type: "button", "aria-label": "Close this message", onclick: close }, icon("close")
+    ));
   while (region.childElementCount > 3) region.firstElementChild.remove();
   region.append(element);
   if (level !== "bad") setTimeout(close, undo ? STAYS_MS * 2 : STAYS_MS);

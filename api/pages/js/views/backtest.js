@@ -20,7 +20,12 @@ const MINUTES = { m: 1, h: 60, d: 1440, w: 10_080 };
 export function show(page, { id, other }) {
   const back = h("a.button.bare", { href: "#/backtests" }, "All tests");
   if (other) {
-    return [head("Two tests", back), loads("The tests", () => Promise.all([read(page, id), read(page, other)]), ([one, two]) => comparison(page, one, two))];
+    return [
+      head("Two tests", back),
+      loads(
+        "The tests", () => Promise.all([read(page, id), read(page, other)]), ([one, two]) => comparison(page, one, two)
+      ),
+    ];
   }
   return [head("Backtest", back), loads("The test", () => read(page, id), (found) => whole(page, found))];
 }
@@ -31,9 +36,23 @@ function read(page, id) {
 
 function whole(page, found) {
   const chart = tradesChart(page, found);
-  return [h("p.quiet", described(found)), notes(found.warnings), h("div.form-actions", download(found, "report", "Download the report", "report.html"), download(found, "trades.csv", "Trades as CSV", "trades.csv"), forget(found)),
-    h("div.grid-2", card("Figures", figures(found)), h("div.stack", card("Equity", equity(page, [found])), found.trades ? card("Trades on the candles", chart.element) : null)),
-    found.trades ? card(`Trades${found.trades.length > SHOWN_TRADES ? `, the last ${SHOWN_TRADES} of ${found.metrics.trades}` : ""}`, trades(found, chart), { flush: true }) : null,
+  return [
+    h("p.quiet", described(found)), notes(found.warnings),
+    h(
+      "div.form-actions", download(found, "report", "Download the report", "report.html"),
+      download(found, "trades.csv", "Trades as CSV", "trades.csv"), forget(found)
+    ),
+    h(
+      "div.grid-2", card("Figures", figures(found)),
+      h(
+        "div.stack", card("Equity", equity(page, [found])),
+        found.trades ? card("Trades on the candles", chart.element) : null
+      )
+    ),
+    found.trades ? card(
+      `Trades${found.trades.length > SHOWN_TRADES ? `, the last ${SHOWN_TRADES} of ${found.metrics.trades}` : ""}`,
+      trades(found, chart), { flush: true }
+    ) : null,
     card("What was assumed", assumed(found))];
 }
 
@@ -51,10 +70,20 @@ function notes(warnings) {
 }
 
 function figures({ metrics, benchmark }) {
-  const made = table("Figures", [{ name: "Figure" }, { name: "This test", num: true }, { name: "Buy and hold", num: true }], { folds: false });
-  made.body.append(...FIGURES.filter(([key]) => metrics[key] !== undefined).map(([key, name, write, , meaning]) => h("tr",
-    h("th.figure-name", { scope: "row", title: meaning || null }, name, meaning ? h("span.unseen", ` (${meaning})`) : null),
-    cell("This test", h("span", { class: format.tone(coloured(key, metrics[key])) }, write(metrics[key])), { num: true }),
+  const made = table(
+    "Figures", [{ name: "Figure" }, { name: "This test", num: true }, { name: "Buy and hold", num: true }],
+    { folds: false }
+  );
+  made.body.append(...FIGURES.filter(
+    ([key]) => metrics[key] !== undefined
+  ).map(([key, name, write, , meaning]) => h("tr",
+    h(
+      "th.figure-name", { scope: "row", title: meaning || null }, name,
+      meaning ? h("span.unseen", ` (${meaning})`) : null
+    ),
+    cell(
+      "This test", h("span", { class: format.tone(coloured(key, metrics[key])) }, write(metrics[key])), { num: true }
+    ),
     cell("Buy and hold", benchmark?.[key] === undefined ? format.NOTHING : write(benchmark[key]), { num: true }))));
   return made.element;
 }
@@ -69,10 +98,20 @@ function points(found) {
 }
 
 function equity(page, tests) {
-  const text = tests.map((each) => `${each.strategy.name}: ${format.money(points(each)[0]?.value)} to ${format.money(each.metrics.final_equity)}`).join("; ");
+  const text = tests.map(
+    (each) => `${each.strategy.name}: ${format.money(points(each)[0]?.value)} to ${format.money(each.metrics.final_equity)}`
+  ).join("; ");
   const place = h("div.chart.equity-chart", { role: "img", "aria-label": `Equity. ${text}.` });
   lineChart(page, place, ...tests.map(points));
-  return h("figure", place, h("figcaption.quiet.small", tests.length > 1 ? tests.map((each, index) => h("span.curve-name", { "data-curve": index }, `${index ? "– –" : "—"} ${each.strategy.name} `)) : `${text}.`));
+  return h(
+    "figure", place,
+    h(
+      "figcaption.quiet.small",
+      tests.length > 1 ? tests.map((each, index) => h(
+        "span.curve-name", { "data-curve": index }, `${index ? "– –" : "—"} ${each.strategy.name} `
+      )) : `${text}.`
+    )
+  );
 }
 
 function secondsOf(timeframe) {
@@ -93,13 +132,26 @@ function tradesChart(page, found) {
     try {
       const before = new Date(Math.min(trade.exit_time + AROUND * seconds * 1000, Date.now())).toISOString();
       const limit = Math.min(1500, Math.ceil((trade.exit_time - trade.entry_time) / 1000 / seconds) + 2 * AROUND);
-      const answer = await call("GET", `/api/candles/${symbol}`, { query: { timeframe: found.data.timeframe, before, limit, exchange: found.data.exchange }, signal: page.leaving.signal });
+      const answer = await call(
+        "GET", `/api/candles/${symbol}`,
+        {
+          query: { timeframe: found.data.timeframe, before, limit, exchange: found.data.exchange },
+          signal: page.leaving.signal,
+        }
+      );
       if (mine.closed) return;
       fill(area);
       area.setAttribute("aria-label", sentence(trade, symbol));
-      const candles = answer.candles.map((each) => ({ ...each, time: Math.floor(new Date(each.time).getTime() / 1000) }));
-      await candleChart(mine, area, { candles, levels: levels(trade), marks: marks(found.trades, trade, candles[0]?.time ?? 0), seconds });
-      say(note, `${sentence(trade, symbol)}${answer.exchange === "simulated" ? " Candles of the simulated market." : ""}`);
+      const candles = answer.candles.map((each) => (
+        { ...each, time: Math.floor(new Date(each.time).getTime() / 1000) }
+      ));
+      await candleChart(
+        mine, area,
+        { candles, levels: levels(trade), marks: marks(found.trades, trade, candles[0]?.time ?? 0), seconds }
+      );
+      say(
+        note, `${sentence(trade, symbol)}${answer.exchange === "simulated" ? " Candles of the simulated market." : ""}`
+      );
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.kind === undefined) throw error;
@@ -116,24 +168,60 @@ function sentence(trade, symbol) {
 }
 
 function levels(trade) {
-  const found = [{ price: trade.entry_price, kind: "entry", title: "entry", done: true }, { price: trade.exit_price, kind: "exit", title: "exit", done: true }];
+  const found = [
+    { price: trade.entry_price, kind: "entry", title: "entry", done: true },
+    { price: trade.exit_price, kind: "exit", title: "exit", done: true },
+  ];
   return trade.initial_stop ? [...found, { price: trade.initial_stop, kind: "stop", title: "stop" }] : found;
 }
 
 function marks(all, chosen, from) {
   const near = all.filter((each) => each.exit_time / 1000 >= from && each.entry_time <= chosen.exit_time + 1e9);
   return near.flatMap((each) => [
-    { time: Math.floor(each.entry_time / 1000), kind: "entry", text: each === chosen ? "entry" : "", long: each.side === "long" },
-    { time: Math.floor(each.exit_time / 1000), kind: each.pnl >= 0 ? "target" : "stop", text: format.money(each.pnl, { signed: true }), long: each.side === "long" },
+    {
+      time: Math.floor(each.entry_time / 1000), kind: "entry", text: each === chosen ? "entry" : "",
+      long: each.side === "long",
+    },
+    {
+      time: Math.floor(each.exit_time / 1000), kind: each.pnl >= 0 ? "target" : "stop",
+      text: format.money(each.pnl, { signed: true }), long: each.side === "long",
+    },
   ]).sort((one, other) => one.time - other.time);
 }
 
 function trades(found, chart) {
   if (!found.trades.length) return empty("No trade", "The conditions never came together in this span.");
-  const made = table("Trades", [{ name: "Side" }, { name: "From", num: true }, { name: "To", num: true }, { name: "Result", num: true }, { name: "R", num: true }, { name: "Why it ended" }, { name: "Opened" }, { name: "Closed" }, { name: "Actions", hidden: true }]);
-  made.body.append(...found.trades.slice(-SHOWN_TRADES).reverse().map((each) => h("tr", cell("", side(each.side === "long" ? "LONG" : "SHORT"), { wide: true }), cell("From", format.price(each.entry_price), { num: true }), cell("To", format.price(each.exit_price), { num: true }),
-    cell("Result", signed(each.pnl), { num: true }), cell("R", format.multiple(each.r_multiple), { num: true }), cell("Why it ended", format.words(each.exit_reason)), cell("Opened", moment(each.entry_time)), cell("Closed", moment(each.exit_time)),
-    h("td.wide", h("div.row-actions", h("button.button.slim", { type: "button", "aria-label": `Show the trade of ${moment(each.entry_time)} on the candles`, onclick: () => { chart.look(each); chart.element.scrollIntoView({ block: "nearest" }); } }, "Show"))))));
+  const made = table(
+    "Trades",
+    [
+      { name: "Side" }, { name: "From", num: true }, { name: "To", num: true }, { name: "Result", num: true },
+      { name: "R", num: true }, { name: "Why it ended" }, { name: "Opened" }, { name: "Closed" },
+      { name: "Actions", hidden: true },
+    ]
+  );
+  made.body.append(...found.trades.slice(
+    -SHOWN_TRADES
+  ).reverse().map((each) => h("tr", cell(
+    "", side(each.side === "long" ? "LONG" : "SHORT"), { wide: true }
+  ), cell("From", format.price(each.entry_price), { num: true }),
+  cell("To", format.price(each.exit_price), { num: true }),
+    cell("Result", signed(each.pnl), { num: true }), cell("R", format.multiple(each.r_multiple), { num: true }),
+    cell("Why it ended", format.words(each.exit_reason)), cell("Opened", moment(each.entry_time)),
+    cell("Closed", moment(each.exit_time)),
+    h(
+      "td.wide",
+      h(
+        "div.row-actions",
+        h(
+          "button.button.slim",
+          {
+            type: "button", "aria-label": `Show the trade of ${moment(each.entry_time)} on the candles`,
+            onclick: () => { chart.look(each); chart.element.scrollIntoView({ block: "nearest" }); },
+          },
+          "Show"
+        )
+      )
+    ))));
   return made.element;
 }
 
@@ -145,12 +233,21 @@ function assumed({ assumptions, data, engine_version: version }) {
   const { order_of_events: order = [], rules, ...plain } = assumptions;
   const shown = Object.entries(plain).filter(([, value]) => value !== null && typeof value !== "object");
   return h("div.stack", order.length ? h("ul.points", order.map((each) => h("li", each))) : null,
-    facts(...shown.map(([name, value]) => [format.words(name), String(value)]), ["Candles", `${format.quantity(data.rows)} of ${data.exchange ?? data.origin ?? "the store"}, hash ${String(data.hash ?? "").slice(0, 12)}`], ["Engine", version]));
+    facts(
+      ...shown.map(([name, value]) => [format.words(name), String(value)]),
+      [
+        "Candles",
+        `${format.quantity(data.rows)} of ${data.exchange ?? data.origin ?? "the store"}, hash ${String(data.hash ?? "").slice(0, 12)}`,
+      ],
+      ["Engine", version]
+    ));
 }
 
 function download(found, what, text, name) {
   const act = async () => {
-    const response = await fetch(`/api/backtest/${encodeURIComponent(found.id)}/${what}`, { headers: { Authorization: `Bearer ${token()}` } }).catch(() => null);
+    const response = await fetch(
+      `/api/backtest/${encodeURIComponent(found.id)}/${what}`, { headers: { Authorization: `Bearer ${token()}` } }
+    ).catch(() => null);
     if (!response?.ok) return toast(`${text}: the service did not give it.`, { level: "bad" });
     const address = URL.createObjectURL(await response.blob());
     h("a", { href: address, download: `${found.id}-${name}` }).click();
@@ -161,7 +258,9 @@ function download(found, what, text, name) {
 
 function forget(found) {
   return h("button.button.slim.danger", { type: "button", onclick: async () => {
-    if (!(await ask("Forget this test?", ["Its figures and trades are deleted."], { yes: "Forget it", danger: true }))) return;
+    if (!(
+      await ask("Forget this test?", ["Its figures and trades are deleted."], { yes: "Forget it", danger: true })
+    )) return;
     try {
       await call("DELETE", `/api/backtest/${encodeURIComponent(found.id)}`);
       go("backtests");
@@ -174,12 +273,31 @@ function forget(found) {
 /** Two tests side by side; the better figure of each row is marked in words as well. */
 function comparison(page, one, two) {
   const same = one.data.hash === two.data.hash;
-  const made = table("Two tests", [{ name: "Figure" }, { name: one.strategy.name, num: true }, { name: two.strategy.name, num: true }], { folds: false });
+  const made = table(
+    "Two tests", [{ name: "Figure" }, { name: one.strategy.name, num: true }, { name: two.strategy.name, num: true }],
+    { folds: false }
+  );
   made.body.append(...FIGURES.filter(([key]) => one.metrics[key] !== undefined).map(([key, name, write, more]) => {
     const best = better(more, one.metrics[key], two.metrics[key]);
-    const value = (test, mine) => cell(test.strategy.name, h("span", { class: mine ? "strong" : null }, write(test.metrics[key]), mine ? h("span.gain.small", " better") : null), { num: true });
+    const value = (test, mine) => cell(
+      test.strategy.name,
+      h(
+        "span", { class: mine ? "strong" : null }, write(test.metrics[key]),
+        mine ? h("span.gain.small", " better") : null
+      ),
+      { num: true }
+    );
     return h("tr", h("th.figure-name", { scope: "row" }, name), value(one, best === -1), value(two, best === 1));
   }));
-  return [h("p", described(one)), h("p", described(two)), same ? null : h("p.trouble", "These tests saw different candles: their figures can't be compared fairly. Run both over the same market and span."),
-    card("Equity", equity(page, [one, two])), card("Figures", made.element, { flush: true }), h("p.quiet.small", "A better past is no promise; whether the difference is more than luck, POST /api/backtest/compare tells.")];
+  return [
+    h("p", described(one)), h("p", described(two)),
+    same ? null : h(
+      "p.trouble",
+      "These tests saw different candles: their figures can't be compared fairly. Run both over the same market and span."
+    ),
+    card("Equity", equity(page, [one, two])), card("Figures", made.element, { flush: true }),
+    h(
+      "p.quiet.small",
+      "A better past is no promise; whether the difference is more than luck, POST /api/backtest/compare tells."
+    )];
 }

@@ -17,48 +17,108 @@ export function show(page) {
   const running = h("div.stack");
   const history = previous(page);
   const form = loads("The strategies", async () => {
-    const [own, house] = await Promise.all([call("GET", "/api/strategies", { query: { limit: 100 }, signal: page.leaving.signal }), call("GET", "/api/strategies/builtin", { signal: page.leaving.signal })]);
+    const [own, house] = await Promise.all([
+      call("GET", "/api/strategies", { query: { limit: 100 }, signal: page.leaving.signal }),
+      call("GET", "/api/strategies/builtin", { signal: page.leaving.signal }),
+    ]);
     return { own: own.strategies, house: house.strategies };
   }, (found) => runForm(page, found, running, history));
   resume(page, running, history);
-  return [head("Backtests"), tabs("backtests"), h("div.stack", card("Test a strategy on the past", form), running, card("Tested before", history, { flush: true }))];
+  return [
+    head("Backtests"), tabs("backtests"),
+    h("div.stack", card("Test a strategy on the past", form), running, card("Tested before", history, { flush: true })),
+  ];
 }
 
 function runForm(page, { own, house }, running, history) {
   const given = asked();
-  const wanted = given.get("strategy") ? `own:${given.get("strategy")}` : given.get("builtin") ? `house:${given.get("builtin")}` : (own[0] ? `own:${own[0].id}` : `house:${house[0].name}`);
-  const strategy = choice("Strategy", [...own.map((each) => [`own:${each.id}`, each.name]), ...house.map((each) => [`house:${each.name}`, `${each.title} (built in)`])], wanted);
+  const wanted = given.get("strategy")
+    ? `own:${given.get("strategy")}`
+    : given.get("builtin")
+    ? `house:${given.get("builtin")}`
+    : (
+    own[0]
+      ? `own:${own[0].id}`
+      : `house:${house[0].name}`
+  );
+  const strategy = choice(
+    "Strategy",
+    [
+      ...own.map((each) => [`own:${each.id}`, each.name]),
+      ...house.map((each) => [`house:${each.name}`, `${each.title} (built in)`])
+    ],
+    wanted
+  );
   const symbol = field("Market", { value: own[0]?.symbols[0] ?? "BTCUSDT", autocomplete: "off", spellcheck: "false" });
   const frame = choice("Timeframe", FRAMES.map((each) => [each, each || "the strategy's own"]), "");
-  const span = choice("Span", [["30", "the last 30 days"], ["90", "90 days"], ["365", "a year"], ["1095", "3 years"], ["between", "between two days"]], "90");
+  const span = choice(
+    "Span",
+    [
+      ["30", "the last 30 days"], ["90", "90 days"], ["365", "a year"], ["1095", "3 years"],
+      ["between", "between two days"],
+    ],
+    "90"
+  );
   const from = field("From", { type: "date", required: false });
   const to = field("To", { type: "date", required: false }, "Included.");
   const capital = field("Capital", { type: "number", min: 1, step: "any", value: 10000 });
   const fee = field("Fee a side, %", { type: "number", step: "any", value: 0.1 });
-  const slippage = field("Slippage, %", { type: "number", step: "any", min: 0, value: 0.05 }, "How much worse than the price market orders fill.");
-  const exchange = field("Candles of", { required: false, placeholder: "any real exchange", autocomplete: "off" }, "Write simulated to test on the made-up market.");
+  const slippage = field(
+    "Slippage, %", { type: "number", step: "any", min: 0, value: 0.05 },
+    "How much worse than the price market orders fill."
+  );
+  const exchange = field(
+    "Candles of", { required: false, placeholder: "any real exchange", autocomplete: "off" },
+    "Write simulated to test on the made-up market."
+  );
   const parameters = h("div.setting-grid");
   const fields = { symbol, timeframe: frame, days: span, from, to, capital, fee, slippage, exchange };
   let values = () => ({});
   const fit = () => {
     from.element.hidden = to.element.hidden = span.input.value !== "between";
     const found = house.find((each) => strategy.input.value === `house:${each.name}`);
-    const inputs = (found?.parameters ?? []).map((each) => [each, field(format.words(each.name), { type: "number", min: each.low, max: each.high, step: each.whole ? 1 : "any", value: each.default }, each.explains)]);
+    const inputs = (found?.parameters ?? []).map((each) => [
+      each,
+      field(
+        format.words(each.name),
+        { type: "number", min: each.low, max: each.high, step: each.whole ? 1 : "any", value: each.default },
+        each.explains
+      ),
+    ]);
     fill(parameters, inputs.map(([, input]) => input.element));
-    values = () => Object.fromEntries(inputs.filter(([each, input]) => Number(input.input.value) !== each.default).map(([each, input]) => [each.name, Number(input.input.value)]));
+    values = () => Object.fromEntries(inputs.filter(
+      ([each, input]) => Number(input.input.value) !== each.default
+    ).map(([each, input]) => [each.name, Number(input.input.value)]));
   };
   strategy.input.addEventListener("change", fit);
   span.input.addEventListener("change", fit);
   fit();
   const wish = () => {
-    const [kind, name] = [strategy.input.value.split(":")[0], strategy.input.value.slice(strategy.input.value.indexOf(":") + 1)];
-    const body = { ...(kind === "own" ? { strategy_id: name } : { strategy: name, parameters: values() }), symbol: symbol.input.value.trim(), capital: Number(capital.input.value), fee: Number(fee.input.value) / 100, slippage: Number(slippage.input.value) / 100 };
+    const [kind, name] = [
+      strategy.input.value.split(":")[0], strategy.input.value.slice(strategy.input.value.indexOf(":") + 1),
+    ];
+    const body = {
+      ...(kind === "own" ? { strategy_id: name } : { strategy: name, parameters: values() }),
+      symbol: symbol.input.value.trim(), capital: Number(capital.input.value), fee: Number(fee.input.value) / 100,
+      slippage: Number(slippage.input.value) / 100,
+    };
     if (frame.input.value) body.timeframe = frame.input.value;
     if (exchange.input.value.trim()) body.exchange = exchange.input.value.trim().toLowerCase();
     if (span.input.value !== "between") return { ...body, days: Number(span.input.value) };
-    return { ...body, ...(from.input.value ? { from: from.input.value } : {}), ...(to.input.value ? { to: to.input.value } : {}) };
+    return {
+      ...body, ...(from.input.value ? { from: from.input.value } : {}),
+      ...(to.input.value ? { to: to.input.value } : {})
+    };
   };
-  const made = sending([h("div.setting-grid", [strategy, symbol, frame, span, from, to, capital, fee, slippage, exchange].map((each) => each.element)), parameters], "Run the backtest", async () => {
+  const made = sending(
+    [
+      h(
+        "div.setting-grid",
+        [strategy, symbol, frame, span, from, to, capital, fee, slippage, exchange].map((each) => each.element)
+      ),
+      parameters,
+    ],
+    "Run the backtest", async () => {
     const answer = await call("POST", "/api/backtest", { body: wish(), key: onceKey() });
     if (answer.job) return follow(page, answer.job, running, history, true);
     history.load();
@@ -83,8 +143,20 @@ function follow(page, first, running, history, open) {
   const bar = h("progress", { max: 1, value: first.progress ?? 0, "aria-label": `Progress of ${first.title}` });
   const stage = h("span.quiet.small");
   const path = `/api/backtest/jobs/${encodeURIComponent(first.id)}`;
-  const cancel = h("button.button.slim", { type: "button", onclick: () => call("POST", `${path}/cancel`, { body: {} }).then(() => look(), (error) => toast(explain(error), { level: "bad" })) }, "Cancel");
-  const element = h("section.card", { "aria-label": `Running: ${first.title}` }, h("header", h("h2", first.title), stage, h("div.tools", cancel)), bar);
+  const cancel = h(
+    "button.button.slim",
+    {
+      type: "button",
+      onclick: () => call("POST", `${path}/cancel`, { body: {} }).then(
+        () => look(), (error) => toast(explain(error), { level: "bad" })
+      ),
+    },
+    "Cancel"
+  );
+  const element = h(
+    "section.card", { "aria-label": `Running: ${first.title}` },
+    h("header", h("h2", first.title), stage, h("div.tools", cancel)), bar
+  );
   running.prepend(element);
   let timer = null;
   page.onClose(() => clearTimeout(timer));
@@ -110,19 +182,37 @@ function follow(page, first, running, history, open) {
       speak(`${job.title} has ended`);
       if (open) go(`backtests/${job.result_id}`);
       else toast(`${job.title} has ended.`);
-    } else toast(`${job.title}: ${job.error?.message ?? format.words(job.status).toLowerCase()}`, { level: job.status === "cancelled" ? "info" : "bad" });
+    } else toast(
+      `${job.title}: ${job.error?.message ?? format.words(job.status).toLowerCase()}`,
+      { level: job.status === "cancelled" ? "info" : "bad" }
+    );
   };
   look();
 }
 
 function previous(page) {
   const chosen = new Set();
-  const compare = h("button.button", { type: "button", disabled: true, onclick: () => go(`backtests/${[...chosen].map(encodeURIComponent).join("/")}`) }, "Compare the two chosen");
-  return loads("Your tests", () => call("GET", "/api/backtest/history", { query: { limit: 100 }, signal: page.leaving.signal }), ({ backtests }) => {
+  const compare = h(
+    "button.button",
+    { type: "button", disabled: true, onclick: () => go(`backtests/${[...chosen].map(encodeURIComponent).join("/")}`) },
+    "Compare the two chosen"
+  );
+  return loads("Your tests",
+    () => call("GET", "/api/backtest/history", { query: { limit: 100 }, signal: page.leaving.signal }),
+    ({ backtests }) => {
     chosen.clear();
     compare.disabled = true;
-    if (!backtests.length) return empty("Nothing was tested yet", "Choose a strategy and a market above. The newest hundred tests are kept.");
-    const made = table("Tests", [{ name: "Compare", hidden: true }, { name: "Test" }, { name: "Span" }, { name: "Return", num: true }, { name: "Deepest fall", num: true }, { name: "Trades", num: true }, { name: "Won", num: true }, { name: "When" }]);
+    if (!backtests.length) return empty(
+      "Nothing was tested yet", "Choose a strategy and a market above. The newest hundred tests are kept."
+    );
+    const made = table(
+      "Tests",
+      [
+        { name: "Compare", hidden: true }, { name: "Test" }, { name: "Span" }, { name: "Return", num: true },
+        { name: "Deepest fall", num: true }, { name: "Trades", num: true }, { name: "Won", num: true },
+        { name: "When" },
+      ]
+    );
     made.body.append(...backtests.map((each) => row(each, chosen, compare)));
     return [made.element, h("div.form-actions", compare)];
   });
@@ -134,8 +224,20 @@ function row(each, chosen, compare) {
     else chosen.delete(each.id);
     compare.disabled = chosen.size !== 2;
   } });
-  return h("tr", { "data-backtest": each.id }, each.kind === "backtest" ? cell("", box) : h("td"), cell("", h("span", h("a.strong.breaks", { href: `#/backtests/${encodeURIComponent(each.id)}` }, each.title), each.warnings ? h("span.warn.small", each.warnings === 1 ? " 1 warning" : ` ${each.warnings} warnings`) : null), { wide: true }),
-    cell("Span", `${format.pair(each.symbol)} ${each.timeframe}, ${each.period}`), cell("Return", signed(each.return_pct, format.percent), { num: true }),
-    cell("Deepest fall", format.percent(each.max_drawdown_pct, { signed: false }), { num: true }), cell("Trades", each.total_trades, { num: true }),
-    cell("Won", format.percent(each.win_rate, { signed: false, places: 0 }), { num: true }), cell("When", when(each.created_at)));
+  return h("tr",
+    { "data-backtest": each.id }, each.kind === "backtest" ? cell("", box) : h("td"),
+    cell(
+      "",
+      h(
+        "span", h("a.strong.breaks", { href: `#/backtests/${encodeURIComponent(each.id)}` }, each.title),
+        each.warnings ? h("span.warn.small", each.warnings === 1 ? " 1 warning" : ` ${each.warnings} warnings`) : null
+      ),
+      { wide: true }
+    ),
+    cell("Span", `${format.pair(each.symbol)} ${each.timeframe}, ${each.period}`),
+    cell("Return", signed(each.return_pct, format.percent), { num: true }),
+    cell("Deepest fall", format.percent(each.max_drawdown_pct, { signed: false }), { num: true }),
+    cell("Trades", each.total_trades, { num: true }),
+    cell("Won", format.percent(each.win_rate, { signed: false, places: 0 }), { num: true }),
+    cell("When", when(each.created_at)));
 }

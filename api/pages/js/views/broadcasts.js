@@ -11,7 +11,10 @@ const MOST = 3500;
 
 /** The page. */
 export function show() {
-  const text = labelled("Text", h("textarea", { required: true, maxlength: MOST, rows: 7, id: "broadcast-text" }), "Plain text, as you write it. It goes to the VIP and trial groups.");
+  const text = labelled(
+    "Text", h("textarea", { required: true, maxlength: MOST, rows: 7, id: "broadcast-text" }),
+    "Plain text, as you write it. It goes to the VIP and trial groups."
+  );
   const left = h("p.quiet.small");
   const shown = h("div.markup.preview", { dir: "auto" }, "");
   text.input.addEventListener("input", () => {
@@ -21,7 +24,10 @@ export function show() {
   let key = onceKey();
   const form = sending([text.element, left], "Send…", async () => {
     const words = text.input.value.trim();
-    const agreed = await ask("Send this to every group?", [words.length > 300 ? `${words.slice(0, 300)}…` : words, "It can't be taken back."], { yes: "Send it" });
+    const agreed = await ask(
+      "Send this to every group?", [words.length > 300 ? `${words.slice(0, 300)}…` : words, "It can't be taken back."],
+      { yes: "Send it" }
+    );
     if (!agreed) return;
     const answer = await call("POST", "/api/admin/broadcast", { body: { text: words }, key });
     key = onceKey();

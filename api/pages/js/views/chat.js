@@ -14,7 +14,9 @@ const NEAR_END = 120;
 /** The page. */
 export function show(page) {
   const talk = new Talk(page);
-  const tools = isAtLeast("operator") ? [segments("Room", [["own", "Yours"], ["vip", "VIP group"], ["trial", "Trial group"]], "own", (room) => talk.enter(room))] : [];
+  const tools = isAtLeast("operator") ? [segments(
+    "Room", [["own", "Yours"], ["vip", "VIP group"], ["trial", "Trial group"]], "own", (room) => talk.enter(room)
+  )] : [];
   talk.enter("own");
   return [head("Chat", ...tools), talk.element];
 }
@@ -26,12 +28,27 @@ class Talk {
     this.sent = [];
     this.recalled = 0;
     this.list = h("ol.messages", { "aria-label": "Messages, newest last" });
-    this.older = h("button.button.slim", { type: "button", hidden: true, onclick: () => this.before() }, "Show earlier ones");
+    this.older = h(
+      "button.button.slim", { type: "button", hidden: true, onclick: () => this.before() }, "Show earlier ones"
+    );
     this.notice = h("div");
-    this.scroller = h("div.chat-scroll", { tabindex: "0", role: "log", "aria-label": "Conversation" }, this.older, this.list, this.notice);
-    this.input = h("textarea", { rows: 1, id: "chat-input", maxlength: 4000, placeholder: "/positions, or paste a signal", "aria-label": "Your message", autocomplete: "off", spellcheck: "false" });
+    this.scroller = h(
+      "div.chat-scroll", { tabindex: "0", role: "log", "aria-label": "Conversation" }, this.older, this.list,
+      this.notice
+    );
+    this.input = h(
+      "textarea",
+      {
+        rows: 1, id: "chat-input", maxlength: 4000, placeholder: "/positions, or paste a signal",
+        "aria-label": "Your message", autocomplete: "off", spellcheck: "false",
+      }
+    );
     this.form = h("form.chat-form", this.input, h("button.button.main", { type: "submit" }, "Send"));
-    this.element = h("div.card.flush.chat", this.scroller, h("div.chat-hints", ["/status", "/positions", "/signals", "/pnl", "/help"].map((each) => this.hint(each))), this.form);
+    this.element = h(
+      "div.card.flush.chat", this.scroller,
+      h("div.chat-hints", ["/status", "/positions", "/signals", "/pnl", "/help"].map((each) => this.hint(each))),
+      this.form
+    );
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
     this.input.addEventListener("keydown", (event) => this.key(event));
     page.onClose(() => { clearTimeout(this.timer); for (const each of this.pictures) URL.revokeObjectURL(each); });
@@ -57,7 +74,9 @@ class Talk {
     clearTimeout(this.timer);
     const room = this.room;
     try {
-      const answer = await call("GET", "/api/chat", { query: { room, after: this.last, limit: 50 }, signal: this.page.leaving.signal });
+      const answer = await call(
+        "GET", "/api/chat", { query: { room, after: this.last, limit: 50 }, signal: this.page.leaving.signal }
+      );
       if (room !== this.room || this.page.closed) return;
       this.take(answer);
       this.again(answer.waiting || answer.next_cursor ? EAGER_MS : CALM_MS);
@@ -85,21 +104,28 @@ class Talk {
       this.first = messages[0]?.number ?? 0;
       this.older.hidden = this.first <= 1;
     } else if (messages.some((each) => each.author === "service")) {
-      speak(messages.filter((each) => each.author === "service").map((each) => rendered(each.text).textContent).join(" "));
+      speak(messages.filter((each) => each.author === "service").map(
+        (each) => rendered(each.text).textContent
+      ).join(" "));
     }
     fill(this.notice, waiting ? h("p.waiting", "Answering…") : this.list.childElementCount ? null : this.nothing());
     if (messages.length && atEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
   nothing() {
-    if (this.room !== "own") return empty("Nothing was posted here yet", "Posts of signals and what became of them appear here.");
-    return empty("Write the first line", "Commands start with a slash. Paste a signal, and it is read and traded as one of yours.",
+    if (this.room !== "own") return empty(
+      "Nothing was posted here yet", "Posts of signals and what became of them appear here."
+    );
+    return empty("Write the first line",
+      "Commands start with a slash. Paste a signal, and it is read and traded as one of yours.",
       h("button.button", { type: "button", onclick: () => this.send("/help") }, "Show all commands"));
   }
 
   async before() {
     try {
-      const { messages } = await call("GET", "/api/chat", { query: { room: this.room, before: this.first, limit: 50 } });
+      const { messages } = await call(
+        "GET", "/api/chat", { query: { room: this.room, before: this.first, limit: 50 } }
+      );
       const height = this.scroller.scrollHeight;
       this.list.prepend(...messages.map((each) => this.message(each)));
       this.first = messages[0]?.number ?? 0;
@@ -117,7 +143,9 @@ class Talk {
     const answered = !mine && each.reply_to ? this.known.get(each.reply_to) : null;
     return h("li.message-row", { class: mine ? "mine" : null, "data-number": each.number }, h("div.bubble",
       h("span.unseen", mine ? "You: " : "Service: "),
-      answered && answered.author !== "you" ? h("p.quiet.small.reply", `re ${rendered(answered.text).textContent.slice(0, 60)}`) : null,
+      answered && answered.author !== "you" ? h(
+        "p.quiet.small.reply", `re ${rendered(answered.text).textContent.slice(0, 60)}`
+      ) : null,
       body, each.picture ? this.picture(each) : null,
       each.signal_id ? h("p", h("a", { href: `#/signals/${each.signal_id}` }, "Open the signal")) : null,
       each.buttons.length ? h("div.form-actions", each.buttons.flat().map((button) => this.button(button))) : null,
@@ -137,11 +165,19 @@ class Talk {
   picture(each) {
     const image = h("img.chat-picture", { alt: "Chart of the signal", loading: "lazy" });
     const read = async () => {
-      const response = await fetch(`/api/chat/pictures/${this.room}/${each.number}`, { headers: { Authorization: `Bearer ${token()}` } });
+      const response = await fetch(
+        `/api/chat/pictures/${this.room}/${each.number}`, { headers: { Authorization: `Bearer ${token()}` } }
+      );
       if (!response.ok || this.page.closed) return image.remove();
       const address = URL.createObjectURL(await response.blob());
       this.pictures.push(address);
-      image.addEventListener("load", () => this.room && this.list.lastElementChild?.contains(image) && (this.scroller.scrollTop = this.scroller.scrollHeight), { once: true });
+      image.addEventListener(
+        "load",
+        () => this.room && this.list.lastElementChild?.contains(image) && (
+          this.scroller.scrollTop = this.scroller.scrollHeight
+        ),
+        { once: true }
+      );
       image.src = address;
     };
     read().catch(() => image.remove());
@@ -169,7 +205,12 @@ class Talk {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       this.send();
-    } else if (event.key === "ArrowUp" && !this.input.value.includes("\n") && this.recalled > 0 && (this.input.value === "" || this.input.value === this.sent[this.recalled])) {
+    } else if (
+      event.key === "ArrowUp"
+        && !this.input.value.includes("\n")
+        && this.recalled > 0
+        && (this.input.value === "" || this.input.value === this.sent[this.recalled])
+    ) {
       event.preventDefault();
       this.input.value = this.sent[--this.recalled];
     }

@@ -15,21 +15,35 @@ const SOON_MS = 250;
 /** The page. */
 export function show(page) {
   let status = "open";
-  const place = loads("Your orders", () => call("GET", "/api/orders", { query: { status, limit: 200 }, signal: page.leaving.signal }), (answer) => list(answer.orders, status));
+  const place = loads(
+    "Your orders", () => call("GET", "/api/orders", { query: { status, limit: 200 }, signal: page.leaving.signal }),
+    (answer) => list(answer.orders, status)
+  );
   let due = null;
   const soon = () => { due ??= setTimeout(() => { due = null; place.load(); }, SOON_MS); };
   page.onClose(() => clearTimeout(due));
   page.listen("orders", soon, soon);
   page.listen("positions", soon, soon);
-  return [head("Orders", segments("Which orders", [["open", "Working"], ["filled", "Filled"], ["all", "All"]], status, (chosen) => { status = chosen; place.load(); })),
+  return [head(
+    "Orders",
+    segments(
+      "Which orders", [["open", "Working"], ["filled", "Filled"], ["all", "All"]], status,
+      (chosen) => { status = chosen; place.load(); }
+    )
+  ),
     h("div.card.flush", place)];
 }
 
 function list(orders, status) {
   if (!orders.length) {
-    return empty(status === "open" ? "No order is working" : "No orders", "Entries, stops and targets of your trades appear here.");
+    return empty(
+      status === "open" ? "No order is working" : "No orders", "Entries, stops and targets of your trades appear here."
+    );
   }
-  const columns = [{ name: "Market" }, { name: "What" }, { name: "State" }, { name: "Quantity", num: true }, { name: "Price", num: true }, { name: "Filled at", num: true }, { name: "When" }, { name: "Actions", hidden: true }];
+  const columns = [
+    { name: "Market" }, { name: "What" }, { name: "State" }, { name: "Quantity", num: true },
+    { name: "Price", num: true }, { name: "Filled at", num: true }, { name: "When" }, { name: "Actions", hidden: true },
+  ];
   const made = table("Orders", columns);
   made.body.append(...orders.map(row));
   return made.element;
@@ -38,12 +52,30 @@ function list(orders, status) {
 function row(each) {
   const price = each.price ?? each.trigger_price;
   const filled = Number(each.filled) && each.filled !== each.quantity ? `${format.quantity(each.filled)} of ` : "";
-  const cancel = each.role === "entry" && WORKING.has(each.status) ? h("button.button.slim", { type: "button", "aria-label": `Cancel the ${each.role} order of ${format.pair(each.symbol)}`, onclick: () => cancelOne(each) }, "Cancel…") : null;
-  return h("tr", cell("", h("span", h("a.strong", { href: `#/signals/${each.signal_id}` }, format.pair(each.symbol)), " ", side(each.action)), { wide: true }),
+  const cancel = each.role === "entry" && WORKING.has(each.status) ? h(
+    "button.button.slim",
+    {
+      type: "button", "aria-label": `Cancel the ${each.role} order of ${format.pair(each.symbol)}`,
+      onclick: () => cancelOne(each),
+    },
+    "Cancel…"
+  ) : null;
+  return h("tr",
+    cell(
+      "",
+      h(
+        "span", h("a.strong", { href: `#/signals/${each.signal_id}` }, format.pair(each.symbol)), " ", side(each.action)
+      ),
+      { wide: true }
+    ),
     cell("What", `${ROLES[each.role] ?? format.words(each.role)}, ${format.words(each.type).toLowerCase()}`),
-    cell("State", h("span", pill(each.status), each.reason ? h("span.quiet.small.breaks", ` ${format.words(each.reason)}`) : null)),
+    cell(
+      "State",
+      h("span", pill(each.status), each.reason ? h("span.quiet.small.breaks", ` ${format.words(each.reason)}`) : null)
+    ),
     cell("Quantity", `${filled}${format.quantity(each.quantity)}`, { num: true }),
-    cell("Price", price ? format.price(price) : "market", { num: true }), cell("Filled at", format.price(each.average_price), { num: true }),
+    cell("Price", price ? format.price(price) : "market", { num: true }),
+    cell("Filled at", format.price(each.average_price), { num: true }),
     cell("When", when(each.updated_at)), cancel ? h("td.wide", h("div.row-actions", cancel)) : h("td"));
 }
 
@@ -54,7 +86,10 @@ async function cancelOne(order) {
   ], { yes: "Cancel the order", danger: true });
   if (!agreed) return;
   try {
-    tellOutcome(await call("DELETE", `/api/orders/${encodeURIComponent(order.id)}`, { key: onceKey() }), "The order is being cancelled.");
+    tellOutcome(
+      await call("DELETE", `/api/orders/${encodeURIComponent(order.id)}`, { key: onceKey() }),
+      "The order is being cancelled."
+    );
   } catch (error) {
     failed(error, "Not cancelled");
   }

@@ -11,12 +11,16 @@ import { get } from "../store.js";
 
 /** The page. */
 export function show(page) {
-  return [head("Overview"), h("div.overview", money(page), open(page), latest(page), h("div", state(page), processes(page)))];
+  return [
+    head("Overview"), h("div.overview", money(page), open(page), latest(page), h("div", state(page), processes(page))),
+  ];
 }
 
 function money(page) {
   const figures = h("div.figures");
-  const figure = (name, value, note) => h("div.figure", h("span.quiet.small", name), h("span.figure-value", value), note ? h("span.quiet.small", note) : null);
+  const figure = (name, value, note) => h(
+    "div.figure", h("span.quiet.small", name), h("span.figure-value", value), note ? h("span.quiet.small", note) : null
+  );
   page.watch(["balance", "today"], (balance, today) => {
     if (!balance && !today) return;
     const unit = balance?.currency ?? "USDT";
@@ -26,7 +30,9 @@ function money(page) {
       figure("Open profit and loss", signed(balance?.unrealised ?? balance?.unrealised_pnl), unit),
       figure("Today, closed", signed(today?.net_pnl), today ? `${today.trades} trades, ${today.wins} won` : null));
   });
-  if (!get("balance")) fill(figures, loads("Your balance", () => call("GET", "/api/balance"), () => { readMoney(); return null; }));
+  if (!get("balance")) fill(
+    figures, loads("Your balance", () => call("GET", "/api/balance"), () => { readMoney(); return null; })
+  );
   return card("Money", [figures, equity(page)]);
 }
 
@@ -38,11 +44,23 @@ function equity(page) {
     return call("GET", "/api/equity", { query: { since }, signal: page.leaving.signal });
   }, (answer) => curve(page, [...answer.equity, { time: new Date().toISOString(), ...answer.now }])));
   draw();
-  return h("div.stack", h("div.card-tools", segments("Period", [[1, "24 h"], [7, "7 days"], [30, "30 days"], [365, "Year"]], days, (chosen) => { days = chosen; draw(); })), place);
+  return h(
+    "div.stack",
+    h(
+      "div.card-tools",
+      segments(
+        "Period", [[1, "24 h"], [7, "7 days"], [30, "30 days"], [365, "Year"]], days,
+        (chosen) => { days = chosen; draw(); }
+      )
+    ),
+    place
+  );
 }
 
 function curve(page, rows) {
-  const points = rows.map((each) => ({ time: Math.floor(new Date(each.time).getTime() / 1000), value: Number(each.equity) }));
+  const points = rows.map((each) => (
+    { time: Math.floor(new Date(each.time).getTime() / 1000), value: Number(each.equity) }
+  ));
   const rising = points.filter((point, index) => index === 0 || point.time > points[index - 1].time);
   if (rising.length < 2) return empty("No curve yet", "Equity is noted every few minutes; come back a little later.");
   const first = rising[0].value;
@@ -54,13 +72,20 @@ function curve(page, rows) {
 }
 
 function open(page) {
-  const list = table("Open positions", [{ name: "Market" }, { name: "Price", num: true }, { name: "Stop", num: true }, { name: "Next target", num: true }, { name: "Profit and loss", num: true }]);
+  const list = table(
+    "Open positions",
+    [
+      { name: "Market" }, { name: "Price", num: true }, { name: "Stop", num: true }, { name: "Next target", num: true },
+      { name: "Profit and loss", num: true },
+    ]
+  );
   const place = h("div");
   const draw = keyed(list.body, (each) => each.id, row);
   page.watch(["positions", "prices", "stale", "streaming", "reachable"], (positions) => {
     if (positions === null) return fill(place, h("p.waiting", "Reading your positions…"));
     if (!positions.length) {
-      return fill(place, empty("Nothing is open", "A position opens when a signal of a source that you follow is traded.",
+      return fill(
+        place, empty("Nothing is open", "A position opens when a signal of a source that you follow is traded.",
         h("a.button", { href: "#/signals" }, "Look at the signals")));
     }
     draw(positions);
@@ -77,7 +102,8 @@ function row(first) {
   const pnl = signed(null);
   const element = h("tr",
     cell("", h("span", h("a", { href: "#/positions" }, format.pair(first.symbol)), " ", side(first.side))),
-    cell("Price", [old, " ", price], { num: true }), cell("Stop", stop, { num: true }), cell("Next target", target, { num: true }),
+    cell("Price", [old, " ", price], { num: true }), cell("Stop", stop, { num: true }),
+    cell("Next target", target, { num: true }),
     cell("Profit and loss", pnl, { num: true }));
   const update = (each) => {
     const why = whyOld(each.symbol);
@@ -93,14 +119,21 @@ function row(first) {
 }
 
 function latest(page) {
-  const place = loads("The latest signals", () => call("GET", "/api/signals", { query: { limit: 6 }, signal: page.leaving.signal }), (answer) => {
+  const place = loads("The latest signals",
+    () => call("GET", "/api/signals", { query: { limit: 6 }, signal: page.leaving.signal }), (answer) => {
     if (!answer.signals.length) {
-      return empty("No signal has come yet", "Connect a channel, or write a signal into the chat.", h("a.button", { href: "#/chat" }, "Open the chat"));
+      return empty(
+        "No signal has come yet", "Connect a channel, or write a signal into the chat.",
+        h("a.button", { href: "#/chat" }, "Open the chat")
+      );
     }
     return h("ul.lines", answer.signals.map((each) => h("li",
       h("a", { href: `#/signals/${each.id}` }, format.pair(each.symbol)), " ", side(each.side),
       h("span.quiet.small.breaks", ` ${each.source}`),
-      h("span.line-end", each.r_multiple === null ? pill(each.status) : signed(each.r_multiple, format.multiple), " ", when(each.received_at, { class: "quiet small" })))));
+      h(
+        "span.line-end", each.r_multiple === null ? pill(each.status) : signed(each.r_multiple, format.multiple), " ",
+        when(each.received_at, { class: "quiet small" })
+      ))));
   });
   page.listen("signals", () => place.load(), () => place.load());
   return card("Latest signals", place, { tools: [h("a", { href: "#/signals" }, "All")] });
@@ -111,9 +144,15 @@ function state(page) {
   page.watch(["safety", "health"], (safety, health) => {
     const found = stops();
     const mode = { paper: "Paper: no real money moves", live: "Live: real money moves" }[health?.trading];
-    const rows = [["Mode", mode ?? format.words(health?.trading)], ["Prices", health ? format.words(health.prices) : format.NOTHING]];
+    const rows = [
+      ["Mode", mode ?? format.words(health?.trading)],
+      ["Prices", health ? format.words(health.prices) : format.NOTHING],
+    ];
     for (const each of found) {
-      rows.push([each.scope === "global" || each.scope === "file" ? "Everybody" : "You", h("span", pill(each.stage), " ", each.by ? `by ${each.by}` : "", each.reason ? `: ${each.reason}` : "")]);
+      rows.push([
+        each.scope === "global" || each.scope === "file" ? "Everybody" : "You",
+        h("span", pill(each.stage), " ", each.by ? `by ${each.by}` : "", each.reason ? `: ${each.reason}` : ""),
+      ]);
     }
     if (!found.length && safety) rows.push(["Kill switch", h("span", pill("active"), " trading is on")]);
     fill(place, safety || health ? facts(...rows) : h("p.waiting", "Reading the state…"));
@@ -128,7 +167,14 @@ function processes(page) {
     const note = h("span.quiet.small.breaks");
     const element = h("li.process", h("span.strong", first[0]), h("span.process-state", word), note);
     const update = ([, each]) => {
-      say(note, each.detail || (each.last_work_seconds_ago === null ? "" : `worked ${format.lasting(each.last_work_seconds_ago)} ago`));
+      say(
+        note,
+        each.detail || (
+          each.last_work_seconds_ago === null
+            ? ""
+            : `worked ${format.lasting(each.last_work_seconds_ago)} ago`
+        )
+      );
       fill(word, pill(each.state));
     };
     update(first);

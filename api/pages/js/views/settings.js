@@ -12,24 +12,41 @@ import { tradingPart } from "./settings_trading.js";
 
 const PARTS = [
   ["trading", "Trading", tradingPart], ["account", "Account", accountPart], ["security", "Security", securityPart],
-  ["notices", "Notices", noticesPart], ["exchanges", "Exchanges", exchangesPart], ["appearance", "Appearance", appearance],
+  ["notices", "Notices", noticesPart], ["exchanges", "Exchanges", exchangesPart],
+  ["appearance", "Appearance", appearance],
 ];
 
 /** The page; `part` is one of the parts. */
 export function show(page, { part = "trading" }) {
   const found = PARTS.find(([name]) => name === part) ?? PARTS[0];
   return [head("Settings"), h("nav.tabs", { "aria-label": "Parts of the settings" }, PARTS.map(([name, text]) =>
-    h("a", { href: `#/settings/${name}`, "aria-current": name === found[0] ? "page" : null }, text))), h("div.stack", found[2](page))];
+    h("a", { href: `#/settings/${name}`, "aria-current": name === found[0] ? "page" : null }, text))),
+    h("div.stack", found[2](page))];
 }
 
 function appearance() {
-  const themes = segments("Theme", [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]], theme(), chooseTheme);
+  const themes = segments(
+    "Theme", [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]], theme(), chooseTheme
+  );
   const health = get("health");
   return [
     card("Theme", [h("p.quiet", "Kept in this browser."), themes]),
-    card("As an app", h("p", "Install this page from your browser's menu (on a phone: Add to home screen). It then opens on its own, and opens without a connection too, saying that the service can't be reached.")),
+    card(
+      "As an app",
+      h(
+        "p",
+        "Install this page from your browser's menu (on a phone: Add to home screen). It then opens on its own, and opens without a connection too, saying that the service can't be reached."
+      )
+    ),
     card("About", facts(["Version", health?.version ?? "unknown"], ["Prices", health?.prices ?? "unknown"],
       ["API", h("a", { href: "/api/docs" }, "The description for programs")],
-      ["Charts", h("span", h("a", { href: "https://www.tradingview.com/", rel: "noopener noreferrer", target: "_blank" }, "TradingView"), " Lightweight Charts™, © TradingView, Inc., Apache License 2.0")])),
+      [
+        "Charts",
+        h(
+          "span",
+          h("a", { href: "https://www.tradingview.com/", rel: "noopener noreferrer", target: "_blank" }, "TradingView"),
+          " Lightweight Charts™, © TradingView, Inc., Apache License 2.0"
+        ),
+      ])),
   ];
 }

@@ -16,28 +16,63 @@ export function deviceCard(page) {
 
 async function draw(page, place) {
   if (!("serviceWorker" in navigator) || !("PushManager" in window) || !isSecureContext) {
-    fill(place, h("p.quiet", "This browser can't get notices while the page is closed. It needs https (or this machine's own address) and, on an iPhone, the page added to the home screen."));
+    fill(
+      place,
+      h(
+        "p.quiet",
+        "This browser can't get notices while the page is closed. It needs https (or this machine's own address) and, on an iPhone, the page added to the home screen."
+      )
+    );
     return;
   }
   const worker = await navigator.serviceWorker.getRegistration();
   const subscription = await worker?.pushManager.getSubscription();
   if (page.closed) return;
-  const button = subscription ? h("button.button", { type: "button", onclick: () => off(page, place, subscription) }, "Turn notices off here")
+  const button = subscription ? h(
+    "button.button", { type: "button", onclick: () => off(page, place, subscription) }, "Turn notices off here"
+  )
     : h("button.button", { type: "button", onclick: () => on(page, place) }, "Get notices on this device");
   const test = subscription ? h("button.button", { type: "button", onclick: tryIt }, "Send a test") : null;
-  fill(place, h("p", subscription ? "This device gets notices, also while the page is closed." : "Get notices here while the page is closed."), h("div.form-actions", button, test),
-    loads("Your devices", () => call("GET", "/api/notifications/devices", { signal: page.leaving.signal }), ({ devices }) => (devices.length ? h("ul.lines", devices.map((each) => h("li", h("span.breaks", each.name || each.kind), h("span.line-end", when(each.created_at))))) : null)));
+  fill(
+    place,
+    h(
+      "p",
+      subscription
+        ? "This device gets notices, also while the page is closed."
+        : "Get notices here while the page is closed."
+    ),
+    h("div.form-actions", button, test),
+    loads(
+      "Your devices", () => call("GET", "/api/notifications/devices", { signal: page.leaving.signal }),
+      ({ devices }) => (
+        devices.length
+          ? h(
+            "ul.lines",
+            devices.map((each) => h(
+              "li", h("span.breaks", each.name || each.kind), h("span.line-end", when(each.created_at))
+            ))
+          )
+          : null
+      )
+    ));
 }
 
 async function on(page, place) {
   try {
-    if ((await Notification.requestPermission()) !== "granted") return toast("The browser does not allow notices from this page; its settings decide.", { level: "bad" });
+    if ((await Notification.requestPermission()) !== "granted") return toast(
+      "The browser does not allow notices from this page; its settings decide.", { level: "bad" }
+    );
     const { key } = await call("GET", "/api/notifications/push-key");
     const worker = await navigator.serviceWorker.ready;
-    const subscription = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) });
+    const subscription = await worker.pushManager.subscribe({
+      userVisibleOnly: true, applicationServerKey: bytes(key),
+    });
     const { endpoint, keys } = subscription.toJSON();
     const name = navigator.userAgentData?.platform ?? navigator.platform ?? "";
-    const { device } = await call("POST", "/api/notifications/register", { body: { kind: "web", endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth }, name } });
+    const { device } = await call(
+      "POST", "/api/notifications/register",
+      { body: { kind: "web", endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth }, name } }
+    );
     localStorage.setItem(DEVICE, device.id);
     toast("This device gets notices.");
   } catch (error) {

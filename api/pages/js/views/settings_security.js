@@ -14,9 +14,13 @@ export function securityPart(page) {
 }
 
 function twoFactor(page) {
-  const place = loads("Two-factor sign-in", () => call("GET", "/api/2fa/status", { signal: page.leaving.signal }), (status) => (status.enabled ? [
+  const place = loads("Two-factor sign-in",
+    () => call("GET", "/api/2fa/status", { signal: page.leaving.signal }), (status) => (status.enabled ? [
     h("p", pill("enabled"), " since ", when(status.enabled_at), `; ${status.backup_codes_left} backup codes are left.`),
-    h("div.form-actions", h("button.button", { type: "button", onclick: renew }, "New backup codes…"), h("button.button.danger", { type: "button", onclick: () => disable(place) }, "Turn off…")),
+    h(
+      "div.form-actions", h("button.button", { type: "button", onclick: renew }, "New backup codes…"),
+      h("button.button.danger", { type: "button", onclick: () => disable(place) }, "Turn off…")
+    ),
   ] : [h("p", "A code of an authenticator app beside your password. Whoever learns your password alone can't sign in."),
     h("button.button.main", { type: "button", onclick: () => enroll(place) }, "Turn on")]));
   return card("Two-factor sign-in", place);
@@ -25,22 +29,38 @@ function twoFactor(page) {
 async function enroll(place) {
   try {
     const made = await call("POST", "/api/2fa/enroll", { body: {} });
-    const drawn = made.qr_svg.includes("xmlns=") ? made.qr_svg : made.qr_svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ');
-    const code = field("Code that the app shows", { inputmode: "numeric", autocomplete: "one-time-code", maxlength: 10 });
+    const drawn = made.qr_svg.includes("xmlns=") ? made.qr_svg : made.qr_svg.replace(
+      "<svg ", '<svg xmlns="http://www.w3.org/2000/svg" '
+    );
+    const code = field(
+      "Code that the app shows", { inputmode: "numeric", autocomplete: "one-time-code", maxlength: 10 }
+    );
     const form = sending([code.element], "Verify and turn on", async () => {
       const answer = await call("POST", "/api/2fa/verify", { body: { code: code.input.value.trim() } });
       place.load();
       codes(answer.backup_codes);
     }, { fields: { code } });
-    fill(place, h("ol.points-numbered", h("li", "Scan this with your authenticator app, or enter the key by hand."), h("li", "Write the code that the app then shows.")),
-      h("img.qr", { src: `data:image/svg+xml,${encodeURIComponent(drawn)}`, alt: "QR code of the key below" }), once("Key", made.secret), form);
+    fill(
+      place,
+      h(
+        "ol.points-numbered", h("li", "Scan this with your authenticator app, or enter the key by hand."),
+        h("li", "Write the code that the app then shows.")
+      ),
+      h("img.qr", { src: `data:image/svg+xml,${encodeURIComponent(drawn)}`, alt: "QR code of the key below" }),
+      once("Key", made.secret), form);
   } catch (error) {
     failed(error, "Not turned on");
   }
 }
 
 function codes(list) {
-  show("Your backup codes", h("div.stack", h("p", "Each signs you in once when you don't have your authenticator. They are shown this once."), h("pre.codes", list.join("\n"))));
+  show(
+    "Your backup codes",
+    h(
+      "div.stack", h("p", "Each signs you in once when you don't have your authenticator. They are shown this once."),
+      h("pre.codes", list.join("\n"))
+    )
+  );
 }
 
 async function renew() {
@@ -53,8 +73,10 @@ async function renew() {
 
 async function disable(place) {
   const word = field("Your password", { type: "password", autocomplete: "current-password" });
-  const done = await askForm("Turn two-factor sign-in off?", [h("p", "Your password alone then signs you in."), word.element], {
-    yes: "Turn off", danger: true, send: () => call("POST", "/api/2fa/disable", { body: { password: word.input.value } }),
+  const done = await askForm(
+    "Turn two-factor sign-in off?", [h("p", "Your password alone then signs you in."), word.element], {
+    yes: "Turn off", danger: true,
+    send: () => call("POST", "/api/2fa/disable", { body: { password: word.input.value } }),
   });
   if (!done) return;
   toast("Two-factor sign-in is off.");
@@ -62,12 +84,34 @@ async function disable(place) {
 }
 
 function sessions(page) {
-  const place = loads("Your sign-ins", () => call("GET", "/api/sessions", { signal: page.leaving.signal }), ({ sessions: found }) => {
+  const place = loads("Your sign-ins",
+    () => call("GET", "/api/sessions", { signal: page.leaving.signal }), ({ sessions: found }) => {
     if (!found.length) return empty("No sign-in by password", "You are signed in by an access token.");
-    const list = table("Where you are signed in", [{ name: "Device" }, { name: "Address" }, { name: "By" }, { name: "Last used" }, { name: "Actions", hidden: true }]);
-    list.body.append(...found.map((each) => h("tr", cell("", h("span.breaks", device(each.agent), each.current ? [" ", pill("this one", "info")] : null), { wide: true }),
-      cell("Address", each.address || format.NOTHING), cell("By", format.words(each.signed_in_by)), cell("Last used", when(each.last_used_at)),
-      h("td.wide", each.current ? null : h("div.row-actions", h("button.button.slim", { type: "button", "aria-label": `End the sign-in on ${device(each.agent)}`, onclick: () => end(each, place) }, "End"))))));
+    const list = table(
+      "Where you are signed in",
+      [
+        { name: "Device" }, { name: "Address" }, { name: "By" }, { name: "Last used" },
+        { name: "Actions", hidden: true },
+      ]
+    );
+    list.body.append(...found.map((each) => h("tr", cell(
+      "", h("span.breaks", device(each.agent), each.current ? [" ", pill("this one", "info")] : null), { wide: true }
+    ),
+      cell("Address", each.address || format.NOTHING), cell("By", format.words(each.signed_in_by)),
+      cell("Last used", when(each.last_used_at)),
+      h(
+        "td.wide",
+        each.current ? null : h(
+          "div.row-actions",
+          h(
+            "button.button.slim",
+            {
+              type: "button", "aria-label": `End the sign-in on ${device(each.agent)}`, onclick: () => end(each, place),
+            },
+            "End"
+          )
+        )
+      ))));
     return list.element;
   });
   const all = h("button.button.slim.danger", { type: "button", onclick: endAll }, "End all…");
@@ -93,7 +137,9 @@ async function end(each, place) {
 }
 
 async function endAll() {
-  if (!(await ask("End every sign-in?", ["You are signed out here as well."], { yes: "End all", danger: true }))) return;
+  if (!(
+    await ask("End every sign-in?", ["You are signed out here as well."], { yes: "End all", danger: true })
+  )) return;
   try {
     await call("POST", "/api/auth/logout-all", { body: {} });
     location.reload();
@@ -103,21 +149,47 @@ async function endAll() {
 }
 
 const SCOPES = [
-  ["signals.read", "Read signals"], ["signals.post", "Hand in signals"], ["trades.read", "Read positions, orders and money"], ["trades.write", "Trade and change trade settings"],
-  ["safety.read", "Read the kill switch"], ["safety.stop_own", "Stop my trading"], ["analysis.read", "Read analysis"], ["strategies.read", "Read strategies and backtests"], ["strategies.write", "Change strategies, run backtests"],
+  ["signals.read", "Read signals"], ["signals.post", "Hand in signals"],
+  ["trades.read", "Read positions, orders and money"], ["trades.write", "Trade and change trade settings"],
+  ["safety.read", "Read the kill switch"], ["safety.stop_own", "Stop my trading"], ["analysis.read", "Read analysis"],
+  ["strategies.read", "Read strategies and backtests"], ["strategies.write", "Change strategies, run backtests"],
 ];
 
 function keys(page) {
-  const place = loads("Your API keys", () => call("GET", "/api/keys", { signal: page.leaving.signal }), ({ keys: found }) => {
-    if (!found.length) return empty("No API key", "A program of yours uses one instead of your password. Give it only what it needs.");
-    const list = table("API keys", [{ name: "Name" }, { name: "Begins with" }, { name: "May" }, { name: "Last used" }, { name: "Ends" }, { name: "Actions", hidden: true }]);
-    list.body.append(...found.map((each) => h("tr", cell("", h("b.breaks", each.name), { wide: true }), cell("Begins with", h("code", `${each.prefix}…`)),
-      cell("May", each.scopes ? each.scopes.join(", ") : "all that you may"), cell("Last used", each.last_used_at ? when(each.last_used_at) : "never"),
+  const place = loads("Your API keys",
+    () => call("GET", "/api/keys", { signal: page.leaving.signal }), ({ keys: found }) => {
+    if (!found.length) return empty(
+      "No API key", "A program of yours uses one instead of your password. Give it only what it needs."
+    );
+    const list = table(
+      "API keys",
+      [
+        { name: "Name" }, { name: "Begins with" }, { name: "May" }, { name: "Last used" }, { name: "Ends" },
+        { name: "Actions", hidden: true },
+      ]
+    );
+    list.body.append(...found.map((each) => h("tr", cell(
+      "", h("b.breaks", each.name), { wide: true }
+    ), cell("Begins with", h("code", `${each.prefix}…`)),
+      cell("May", each.scopes ? each.scopes.join(", ") : "all that you may"),
+      cell("Last used", each.last_used_at ? when(each.last_used_at) : "never"),
       cell("Ends", each.expires_at ? when(each.expires_at) : "never"),
-      h("td.wide", h("div.row-actions", h("button.button.slim.danger", { type: "button", "aria-label": `Revoke ${each.name}`, onclick: () => revoke(each, place) }, "Revoke…"))))));
+      h(
+        "td.wide",
+        h(
+          "div.row-actions",
+          h(
+            "button.button.slim.danger",
+            { type: "button", "aria-label": `Revoke ${each.name}`, onclick: () => revoke(each, place) }, "Revoke…"
+          )
+        )
+      ))));
     return list.element;
   });
-  return card("API keys", place, { tools: [h("button.button.slim", { type: "button", onclick: () => create(place) }, "New key…")], flush: true });
+  return card(
+    "API keys", place,
+    { tools: [h("button.button.slim", { type: "button", onclick: () => create(place) }, "New key…")], flush: true }
+  );
 }
 
 async function create(place) {
@@ -130,7 +202,9 @@ async function create(place) {
     send: () => {
       const scopes = boxes.filter((each) => each.input.checked).map((each) => each.verb);
       if (!scopes.length) throw new RangeError("Choose at least one right.");
-      const expires = days.input.value ? new Date(Date.now() + Number(days.input.value) * 86_400_000).toISOString() : null;
+      const expires = days.input.value ? new Date(Date.now() + Number(
+        days.input.value
+      ) * 86_400_000).toISOString() : null;
       return call("POST", "/api/keys", { body: { name: name.input.value.trim(), scopes, expires_at: expires } });
     },
   });
@@ -140,7 +214,9 @@ async function create(place) {
 }
 
 async function revoke(each, place) {
-  if (!(await ask(`Revoke ${each.name}?`, ["Programs that use it are refused at once."], { yes: "Revoke", danger: true }))) return;
+  if (!(
+    await ask(`Revoke ${each.name}?`, ["Programs that use it are refused at once."], { yes: "Revoke", danger: true })
+  )) return;
   try {
     await call("DELETE", `/api/keys/${encodeURIComponent(each.id)}`);
     toast("The key is revoked.");

@@ -11,7 +11,9 @@ const REPEAT_MS = 3_000;
 /** Shows the page; `enter` is called once somebody is signed in. */
 export function showSignIn(place, enter, note = "") {
   const [first, second] = path();
-  if (first === "reset-password" && second) return shell(place, "Choose a new password", resetForm(place, enter, second));
+  if (first === "reset-password" && second) return shell(
+    place, "Choose a new password", resetForm(place, enter, second)
+  );
   if (first === "verify-email" && second) return verify(place, enter, second);
   const content = [passwordForm(enter), links(place, enter), tokenForm(enter)];
   shell(place, "Sign in", content, note);
@@ -21,7 +23,10 @@ export function showSignIn(place, enter, note = "") {
 /** Shows that nobody answers, and tries again by itself. */
 export function showUnreachable(place, again) {
   shell(place, "The API can't be reached", [
-    h("p", "This page is here, but the service behind it does not answer. It may be starting, or stopped, or your connection is down."),
+    h(
+      "p",
+      "This page is here, but the service behind it does not answer. It may be starting, or stopped, or your connection is down."
+    ),
     h("p.quiet", "Trading may well go on; this page can't tell. Trying again by itself…"),
     h("button.button.main", { type: "button", onclick: again }, "Try again now"),
   ]);
@@ -39,7 +44,9 @@ function shell(place, title, content, note = "") {
 function field(label, attributes, hint = "") {
   const id = identifier("field");
   const input = h("input", { id, required: true, "aria-describedby": hint ? `${id}-hint` : null, ...attributes });
-  const element = h("div.field", h("label", { for: id }, label), input, hint ? h("span.hint", { id: `${id}-hint` }, hint) : null);
+  const element = h(
+    "div.field", h("label", { for: id }, label), input, hint ? h("span.hint", { id: `${id}-hint` }, hint) : null
+  );
   return { element, input };
 }
 
@@ -70,7 +77,8 @@ function sending(fields, button, send) {
 function passwordForm(enter) {
   const email = field("E-mail", { type: "email", autocomplete: "username", name: "email" });
   const password = field("Password", { type: "password", autocomplete: "current-password", name: "password" });
-  const code = field("Code of your authenticator", { inputmode: "numeric", autocomplete: "one-time-code", name: "totp", required: false },
+  const code = field("Code of your authenticator",
+    { inputmode: "numeric", autocomplete: "one-time-code", name: "totp", required: false },
     "Six digits, or one of your backup codes.");
   code.element.hidden = true;
   const form = sending([email.element, password.element, code.element], "Sign in", async () => {
@@ -111,7 +119,10 @@ function links(place, enter) {
     done("If there is an account with this address, a link is on its way to it.");
   });
   const register = ask("Make an account", "Register", [email(), newPassword()], ([address, password]) => async () => {
-    await call("POST", "/api/auth/register", { body: { email: address.input.value.trim(), password: password.input.value }, renew: false });
+    await call(
+      "POST", "/api/auth/register",
+      { body: { email: address.input.value.trim(), password: password.input.value }, renew: false }
+    );
     done("Thank you. A mail with a link to confirm your address is on its way.");
   });
   return h("div.links", h("button.button.bare.slim", { type: "button", onclick: forgot }, "Forgotten password"),
@@ -119,13 +130,19 @@ function links(place, enter) {
 }
 
 function newPassword() {
-  return field("New password", { type: "password", autocomplete: "new-password", minlength: 10 }, "At least 10 characters; a sentence is good.");
+  return field(
+    "New password", { type: "password", autocomplete: "new-password", minlength: 10 },
+    "At least 10 characters; a sentence is good."
+  );
 }
 
 function resetForm(place, enter, token) {
   const password = newPassword();
   return sending([password.element], "Set the password", async () => {
-    await call("POST", `/api/auth/reset-password/${encodeURIComponent(token)}`, { body: { password: password.input.value }, renew: false });
+    await call(
+      "POST", `/api/auth/reset-password/${encodeURIComponent(token)}`,
+      { body: { password: password.input.value }, renew: false }
+    );
     history.replaceState(null, "", "#/overview");
     showSignIn(place, enter, "Your password is changed. Sign in with it.");
   });

@@ -31,14 +31,24 @@ class Feed {
     this.cursor = null;
     this.list = h("ul.feed", { "aria-label": "Signals, newest first" });
     this.draw = keyed(this.list, (each) => each.id, (each) => this.row(each));
-    this.more = h("button.button", { type: "button", hidden: true, onclick: () => this.read(this.cursor).catch((error) => failed(error, "No more signals")) }, "Show older ones");
+    this.more = h(
+      "button.button",
+      {
+        type: "button", hidden: true,
+        onclick: () => this.read(this.cursor).catch((error) => failed(error, "No more signals")),
+      },
+      "Show older ones"
+    );
     this.place = loads("The signals", () => this.read(null), () => this.shown());
-    this.element = h("section.pane.feed-pane", { "aria-label": "Feed" }, source ? this.narrowed() : null, this.place, this.more);
+    this.element = h(
+      "section.pane.feed-pane", { "aria-label": "Feed" }, source ? this.narrowed() : null, this.place, this.more
+    );
     page.listen("signals", (data) => this.heard(data), () => this.place.load());
   }
 
   filter() {
-    return segments("Which signals", [["all", "All"], ["open", "Open"], ["closed", "Closed"], ["invalid", "Invalid"]], this.status, (chosen) => {
+    return segments("Which signals",
+      [["all", "All"], ["open", "Open"], ["closed", "Closed"], ["invalid", "Invalid"]], this.status, (chosen) => {
       this.status = chosen;
       this.place.load();
     });
@@ -61,7 +71,8 @@ class Feed {
   shown() {
     if (this.rows.length) return this.list;
     if (this.status !== "all") return empty("No such signal", "None of the signals is in this state.");
-    return empty("No signal has come yet", "Post one through the chat, connect a Telegram channel, or drop a text file into the inbox folder of the data directory.",
+    return empty("No signal has come yet",
+      "Post one through the chat, connect a Telegram channel, or drop a text file into the inbox folder of the data directory.",
       h("a.button.main", { href: "#/chat" }, "Write one into the chat"));
   }
 
@@ -89,12 +100,17 @@ class Feed {
     const element = this.list.querySelector(`[data-signal="${CSS.escape(signal.id)}"]`);
     element?.classList.remove("fresh");
     requestAnimationFrame(() => element?.classList.add("fresh"));
-    if (data.event === "SignalReceived") speak(`New signal: ${format.pair(signal.symbol)} ${signal.side} from ${signal.source}`);
+    if (data.event === "SignalReceived") speak(
+      `New signal: ${format.pair(signal.symbol)} ${signal.side} from ${signal.source}`
+    );
   }
 
   fits(signal) {
     if (this.source && signal.source !== this.source) return false;
-    return this.status === "all" || signal.status === this.status || (this.status === "open" && ["waiting", "active"].includes(signal.status));
+    return this.status === "all" || signal.status === this.status || (
+      this.status === "open"
+        && ["waiting", "active"].includes(signal.status)
+    );
   }
 
   row(first) {
@@ -102,8 +118,15 @@ class Feed {
     const result = h("span");
     const note = h("span.quiet.small");
     const element = h("li", { "data-signal": first.id },
-      h("a.feed-row", { href: `#/signals/${first.id}${this.source ? `?source=${encodeURIComponent(this.source)}` : ""}`, "aria-current": first.id === this.chosen ? "true" : null },
-        h("span.feed-top", h("span.strong", format.pair(first.symbol)), side(first.side), state, h("span.line-end", result)),
+      h("a.feed-row",
+        {
+          href: `#/signals/${first.id}${this.source ? `?source=${encodeURIComponent(this.source)}` : ""}`,
+          "aria-current": first.id === this.chosen ? "true" : null,
+        },
+        h(
+          "span.feed-top", h("span.strong", format.pair(first.symbol)), side(first.side), state,
+          h("span.line-end", result)
+        ),
         h("span.feed-text.breaks", { dir: "auto" }, first.text.slice(0, 160)),
         h("span.feed-foot", h("span.breaks", first.source), note, h("span.line-end", when(first.received_at)))));
     element.addEventListener("keydown", (event) => this.step(event, element));

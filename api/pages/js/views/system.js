@@ -10,22 +10,39 @@ import { failed, toast } from "../toast.js";
 
 /** The page. */
 export function show(page) {
-  return [head("System"), h("div.stack", processes(page), h("div.grid", numbers(page), store(page)), isAtLeast("admin") ? backups(page) : null)];
+  return [
+    head("System"),
+    h(
+      "div.stack", processes(page), h("div.grid", numbers(page), store(page)), isAtLeast("admin") ? backups(page) : null
+    ),
+  ];
 }
 
 function processes(page) {
-  const list = table("Processes", [{ name: "Process" }, { name: "State" }, { name: "Last work" }, { name: "Restarts", num: true }, { name: "Says" }]);
+  const list = table(
+    "Processes",
+    [{ name: "Process" }, { name: "State" }, { name: "Last work" }, { name: "Restarts", num: true }, { name: "Says" }]
+  );
   const place = h("div");
   const draw = keyed(list.body, ([name]) => name, (first) => {
     const parts = { state: h("span"), last: h("span"), restarts: h("span"), detail: h("span.breaks") };
     const update = ([, each]) => {
       fill(parts.state, pill(each.state));
-      say(parts.last, each.last_work_seconds_ago === null ? "not yet" : `${format.lasting(each.last_work_seconds_ago)} ago`);
+      say(
+        parts.last,
+        each.last_work_seconds_ago === null ? "not yet" : `${format.lasting(each.last_work_seconds_ago)} ago`
+      );
       say(parts.restarts, each.restarts);
       say(parts.detail, each.detail || format.NOTHING);
     };
     update(first);
-    return { element: h("tr", cell("", h("b", first[0]), { wide: true }), cell("State", parts.state), cell("Last work", parts.last), cell("Restarts", parts.restarts, { num: true }), cell("Says", parts.detail, { wide: true })), update };
+    return {
+      element: h(
+        "tr", cell("", h("b", first[0]), { wide: true }), cell("State", parts.state), cell("Last work", parts.last),
+        cell("Restarts", parts.restarts, { num: true }), cell("Says", parts.detail, { wide: true })
+      ),
+      update,
+    };
   });
   page.watch(["health", "reachable"], (health, reachable) => {
     if (!reachable) return fill(place, trouble({ kind: "unreachable" }, "Processes"));
@@ -37,9 +54,12 @@ function processes(page) {
 }
 
 function numbers(page) {
-  const place = loads("The numbers", () => call("GET", "/api/admin/overview", { signal: page.leaving.signal }), (answer) => facts(
-    ["Users", `${answer.users.total}, ${answer.users.new_this_week} new this week`], ["Accounts", `${answer.accounts.total}, ${answer.accounts.trading} trading`],
-    ["Open positions", answer.trades.open_positions], ["Working orders", answer.trades.working_orders], ["Closed in a day", answer.trades.closed_last_day],
+  const place = loads("The numbers",
+    () => call("GET", "/api/admin/overview", { signal: page.leaving.signal }), (answer) => facts(
+    ["Users", `${answer.users.total}, ${answer.users.new_this_week} new this week`],
+    ["Accounts", `${answer.accounts.total}, ${answer.accounts.trading} trading`],
+    ["Open positions", answer.trades.open_positions], ["Working orders", answer.trades.working_orders],
+    ["Closed in a day", answer.trades.closed_last_day],
     ["Signals in a day", `${answer.signals.last_day}, ${answer.signals.open} running`],
     ["Alerts", answer.alerts.open ? h("a", { href: "#/audit" }, `${answer.alerts.open} to look at`) : "none"]));
   page.every(30_000, () => document.hidden || place.load());
@@ -47,10 +67,16 @@ function numbers(page) {
 }
 
 function store(page) {
-  const place = loads("Store and disk", () => call("GET", "/api/admin/health", { signal: page.leaving.signal }), ({ store: kept, disk }) => {
+  const place = loads("Store and disk",
+    () => call("GET", "/api/admin/health", { signal: page.leaving.signal }), ({ store: kept, disk }) => {
     const free = disk.free_bytes / disk.total_bytes;
-    return facts(["Store", h("span", pill(kept.ok ? "ok" : "down"), ` ${kept.engine}`)], ["Size", size(kept.bytes)], ["Log ahead of it", size(kept.wal_bytes)],
-      ["Disk free", h("span", { class: free < 0.1 ? "warn" : null }, `${size(disk.free_bytes)} of ${size(disk.total_bytes)}`)]);
+    return facts(
+      ["Store", h("span", pill(kept.ok ? "ok" : "down"), ` ${kept.engine}`)], ["Size", size(kept.bytes)],
+      ["Log ahead of it", size(kept.wal_bytes)],
+      [
+        "Disk free",
+        h("span", { class: free < 0.1 ? "warn" : null }, `${size(disk.free_bytes)} of ${size(disk.total_bytes)}`),
+      ]);
   });
   page.every(30_000, () => document.hidden || place.load());
   return card("Store and disk", place);
@@ -63,14 +89,25 @@ function size(bytes) {
 }
 
 function backups(page) {
-  const place = loads("The backups", () => call("GET", "/api/backup/list", { signal: page.leaving.signal }), ({ backups: found }) => {
-    if (!found.length) return empty("No backup yet", "A backup is a consistent copy of the store, made while everything runs.");
+  const place = loads("The backups",
+    () => call("GET", "/api/backup/list", { signal: page.leaving.signal }), ({ backups: found }) => {
+    if (!found.length) return empty(
+      "No backup yet", "A backup is a consistent copy of the store, made while everything runs."
+    );
     const list = table("Backups", [{ name: "Name" }, { name: "Made" }, { name: "Size", num: true }]);
-    list.body.append(...found.map((each) => h("tr", cell("", h("code.breaks", each.name), { wide: true }), cell("Made", when(each.made_at ?? each.created_at)), cell("Size", size(each.bytes ?? each.size ?? 0), { num: true }))));
+    list.body.append(...found.map(
+      (each) => h(
+        "tr", cell("", h("code.breaks", each.name), { wide: true }),
+        cell("Made", when(each.made_at ?? each.created_at)),
+        cell("Size", size(each.bytes ?? each.size ?? 0), { num: true })
+      )
+    ));
     return [list.element, h("p.empty.small", "To restore one, stop the service and run cli.py restore.")];
   });
   const make = async () => {
-    if (!(await ask("Make a backup now?", ["The store is copied while everything runs."], { yes: "Make a backup" }))) return;
+    if (!(
+      await ask("Make a backup now?", ["The store is copied while everything runs."], { yes: "Make a backup" })
+    )) return;
     try {
       const { backup } = await call("POST", "/api/backup/create", { body: {}, key: crypto.randomUUID?.() });
       toast(`Backup ${backup.name} is made.`);
@@ -79,5 +116,8 @@ function backups(page) {
       failed(error, "No backup");
     }
   };
-  return card("Backups", place, { flush: true, tools: [h("button.button.slim", { type: "button", onclick: make }, "Make a backup")] });
+  return card(
+    "Backups", place,
+    { flush: true, tools: [h("button.button.slim", { type: "button", onclick: make }, "Make a backup")] }
+  );
 }

@@ -9,29 +9,48 @@ import { followPrice } from "../live.js";
 import { refusal } from "../outcomes.js";
 import { toast } from "../toast.js";
 
-const SIZES = [["", "by my settings"], ["risk_percent", "% of equity at risk"], ["amount", "margin in USDT"], ["quantity", "quantity of the coin"]];
+const SIZES = [
+  ["", "by my settings"], ["risk_percent", "% of equity at risk"], ["amount", "margin in USDT"],
+  ["quantity", "quantity of the coin"],
+];
 
 /** Asks for a trade and sends it. */
 export async function openTrade() {
-  const symbol = field("Market", { placeholder: "BTCUSDT", autocomplete: "off", spellcheck: "false", pattern: "[A-Za-z0-9/\\-]{4,30}" });
+  const symbol = field(
+    "Market", { placeholder: "BTCUSDT", autocomplete: "off", spellcheck: "false", pattern: "[A-Za-z0-9/\\-]{4,30}" }
+  );
   const side = choice("Side", [["LONG", "▲ LONG: it rises"], ["SHORT", "▼ SHORT: it falls"]], "LONG");
   const type = choice("Entry", [["market", "at the market, now"], ["limit", "at a price or better"]], "market");
   const price = field("Limit price", { inputmode: "decimal", required: false, autocomplete: "off" });
-  const stop = field("Stop price", { inputmode: "decimal", required: false, autocomplete: "off" }, "Needed unless your settings have a default distance.");
-  const targets = field("Targets", { required: false, autocomplete: "off", placeholder: "61000, 62000" }, "Prices with commas; equal parts are closed at each.");
+  const stop = field(
+    "Stop price", { inputmode: "decimal", required: false, autocomplete: "off" },
+    "Needed unless your settings have a default distance."
+  );
+  const targets = field(
+    "Targets", { required: false, autocomplete: "off", placeholder: "61000, 62000" },
+    "Prices with commas; equal parts are closed at each."
+  );
   const how = choice("Size", SIZES, "");
   const size = field("How much", { inputmode: "decimal", required: false, autocomplete: "off" });
   const now = h("p.quiet", { role: "status" });
   const following = follower(symbol.input, now);
-  const fit = () => { price.element.hidden = type.input.value !== "limit"; size.element.hidden = how.input.value === ""; };
+  const fit = () => {
+    price.element.hidden = type.input.value !== "limit";
+    size.element.hidden = how.input.value === "";
+  };
   type.input.addEventListener("change", fit);
   how.input.addEventListener("change", fit);
   fit();
   const key = onceKey();
-  const done = await askForm("New trade", [h("div.row-2", symbol.element, side.element), now, h("div.row-2", type.element, price.element), h("div.row-2", stop.element, targets.element), h("div.row-2", how.element, size.element),
+  const done = await askForm("New trade",
+    [
+      h("div.row-2", symbol.element, side.element), now, h("div.row-2", type.element, price.element),
+      h("div.row-2", stop.element, targets.element), h("div.row-2", how.element, size.element),
     h("p.quiet.small", "Your limits and the kill switch apply as to every signal.")], {
     yes: "Open the trade",
-    send: () => call("POST", "/api/positions", { body: wish({ symbol, side, type, price, stop, targets, how, size }), key }),
+    send: () => call(
+      "POST", "/api/positions", { body: wish({ symbol, side, type, price, stop, targets, how, size }), key }
+    ),
   });
   following.end();
   if (done) told(done, symbol.input.value.toUpperCase());
@@ -55,7 +74,12 @@ function follower(input, place) {
     const symbol = input.value.replace(/[/-]/g, "").trim().toUpperCase();
     say(place, "");
     if (!/^[A-Z0-9]{4,30}$/.test(symbol)) return;
-    end = followPrice(symbol, (data) => say(place, `${format.pair(symbol)} now ${format.price(data.price)}${data.simulated ? " (simulated)" : ""}`));
+    end = followPrice(
+      symbol,
+      (data) => say(
+        place, `${format.pair(symbol)} now ${format.price(data.price)}${data.simulated ? " (simulated)" : ""}`
+      )
+    );
   });
   return { end: () => end() };
 }
