@@ -88,6 +88,7 @@ class StrategyRuns:
         self._book = StrategyBook(store)
         self._load = load
         self._watched: dict[str, _Watched] = {}
+        self._unreadable: set[str] = set()
         self._refreshed_ms = -REFRESH_MS
         self._log = log("strategies")
 
@@ -141,7 +142,12 @@ class StrategyRuns:
                     before.kept = kept
                     watched[name] = before
                     continue
-                watched[name] = _Watched(kept, kept.strategy(), self._run(name, kept, symbol))
+                try:
+                    watched[name] = _Watched(kept, kept.strategy(), self._run(name, kept, symbol))
+                except InvalidInput as wrong:  # kept by another version of the language: it rests, the others go on
+                    if kept.id not in self._unreadable:
+                        self._log.error("strategy can't be read", strategy_id=kept.id, reason=wrong.message)
+                    self._unreadable.add(kept.id)
         self._watched = watched
 
     def _run(self, name: str, kept: KeptStrategy, symbol: str) -> Run:

@@ -353,3 +353,15 @@ def test_what_can_not_be_traded_can_not_be_switched_on(rigged: Make) -> None:
     assert set(refused.value.fields) == {"targets"}
     with pytest.raises(InvalidInput):
         rig.book.update(rig.who, rig.kept.id, {**runner, "name": "simple"})
+
+
+def test_one_that_can_not_be_read_any_more_stops_nobody(rigged: Make) -> None:
+    document = simple(stop_loss_pct=5)
+    candles = walk(1)
+    rig = rigged(document, candles)
+    broken = rig.book.create(rig.who, {**document, "name": "of long ago"})
+    rig.book.toggle(rig.who, broken.id, enabled=True)
+    rig.world.store["strategies"].update({"whole": {**broken.whole, "entry": {"type": "forgotten"}}}, key=broken.id)
+    rig.restart()
+    rig.feed(0, first_entry(candles, document) + 1)
+    assert [each["source"] for each in rig.world.store["signals"].all()] == [source_of(rig.kept.id)]
