@@ -96,6 +96,11 @@ def register(app: Flask) -> None:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response, status
 
+    _unreadable(app)
+    _unable(app)
+
+
+def _unreadable(app: Flask) -> None:
     @app.errorhandler(RecursionError)
     def nested(_error: RecursionError) -> tuple[Response, int]:
         return problem(400, "malformed", "The body is nested too deeply.")
@@ -104,6 +109,8 @@ def register(app: Flask) -> None:
     def half_a_character(_error: UnicodeEncodeError) -> tuple[Response, int]:
         return problem(400, "malformed", "A text holds half of a character.")
 
+
+def _unable(app: Flask) -> None:
     @app.errorhandler(StoreError)
     def store(error: StoreError) -> tuple[Response, int]:
         log("api").error("store trouble", error=repr(error))

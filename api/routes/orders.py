@@ -44,6 +44,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     _plans(blueprint, rooms)
     _plain_orders(blueprint, rooms)
     _advanced(blueprint, rooms)
+    _calling_off(blueprint, rooms)
     return blueprint
 
 
@@ -127,6 +128,8 @@ def _advanced(blueprint: APIBlueprint, rooms: Rooms) -> None:
         )
         return answer({"order": _begin(rooms, pair, "order.oco")}, 201)
 
+
+def _calling_off(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.delete("/orders/oco/<order_id>", summary="Call off a pair")
     @needs(Verb.TRADE)
     def cancel_oco(path: OrderPath) -> Answer:

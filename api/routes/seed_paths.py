@@ -40,7 +40,9 @@ def routes(rooms: Rooms) -> APIBlueprint:
     blueprint = APIBlueprint("seed_paths", __name__, url_prefix="/api", abp_tags=[Tag(name="records")])
     _sessions(blueprint, rooms)
     _records(blueprint, rooms)
+    _standing(blueprint, rooms)
     _automatic_trading(blueprint, rooms)
+    _automatic_stops(blueprint, rooms)
     return blueprint
 
 
@@ -92,6 +94,8 @@ def _records(blueprint: APIBlueprint, rooms: Rooms) -> None:
         trades = {each["id"]: trade_row(from_document(Position, each)) for each in kept}
         return answer({"trades": [trades[each["id"]] for each in page.rows], "next_cursor": page.next_cursor})
 
+
+def _standing(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/database/system-metrics", summary="Processes, queues and counts")
     @needs(Verb.READ_SYSTEM)
     def system_metrics() -> Answer:
@@ -138,6 +142,8 @@ def _automatic_trading(blueprint: APIBlueprint, rooms: Rooms) -> None:
         change_settings(rooms, own_account(rooms), {"autotrade": False})
         return answer(_state(rooms))
 
+
+def _automatic_stops(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.post("/auto-trade/pause", summary="No new entries for a while")
     @answered_once
     @needs(Verb.STOP_OWN)

@@ -48,6 +48,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     _reading(blueprint, rooms)
     _opening_and_closing(blueprint, rooms)
     _everything(blueprint, rooms)
+    _own_limits(blueprint, rooms)
     return blueprint
 
 
@@ -151,6 +152,8 @@ def _everything(blueprint: APIBlueprint, rooms: Rooms) -> None:
         closing = rooms.views.positions("open", accounts=mine, limit=500).rows
         return answer({"stage": state.stage.value, "closing": [each["id"] for each in closing]}, 202)
 
+
+def _own_limits(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/positions/limits", summary="One's own limits")
     @needs(Verb.READ_TRADES)
     def limits() -> Answer:
