@@ -12,8 +12,10 @@ import re
 import secrets
 from decimal import Decimal
 from difflib import get_close_matches
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, LiteralString
+from urllib.parse import urlsplit
 
 from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -132,9 +134,22 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _mail_server(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value() or value.get_secret_value().startswith(("smtp://", "smtps://")):
-            return value
-        raise ValueError("must start with smtp:// or smtps://")
+        url = value.get_secret_value()
+        try:
+            parts = urlsplit(url)
+            right = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            right = False
+        if url and not right:
+            raise ValueError("must be smtp[s]://[user:password@]host[:port]")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_address(cls, value: str) -> str:
+        if "@" not in parseaddr(value)[1] or not value.isprintable():
+            raise ValueError("must be an address, as in Name <name@example.com>")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -23,7 +23,7 @@ from modules.connections.mail import FileSender, MailServer, SmtpSender, mail_se
 from modules.domain.errors import Misconfigured, Unavailable
 from modules.domain.market import ms_from_utc
 from modules.records import open_records
-from modules.runtime.settings import Settings
+from modules.runtime.settings import Settings, load_settings
 from tests.fakes.clock import ScriptedClock
 from tests.fakes.smtp import SmtpServer
 
@@ -237,6 +237,8 @@ def test_a_folder_that_can_not_be_written_is_passing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["smtp://", "http://host", "smtp://host:x", "host", "smtp://host:99999"])
 def test_a_wrong_address_of_a_server_is_said(url: str) -> None:
+    with pytest.raises(Misconfigured, match="SMTP_URL"):
+        load_settings(_env_file=None, smtp_url=url)
     with pytest.raises(Misconfigured):
         MailServer.from_url(url)
 
@@ -249,6 +251,12 @@ def test_a_wrong_address_of_a_server_is_said(url: str) -> None:
 def test_addresses_of_servers(url: str, host: str, port: int) -> None:
     made = MailServer.from_url(url)
     assert (made.host, made.port) == (host, port)
+
+
+@pytest.mark.parametrize("sender", ["", "nobody", "x@example.com\r\nBcc: y@example.com", "Name <>"])
+def test_a_wrong_sender_is_said(sender: str) -> None:
+    with pytest.raises(Misconfigured, match="MAIL_FROM"):
+        load_settings(_env_file=None, mail_from=sender)
 
 
 def test_a_password_goes_over_no_open_line(monkeypatch: pytest.MonkeyPatch) -> None:
