@@ -27,8 +27,8 @@ from modules.strategies.warmup import bars_needed
 SIMULATED: Final = "simulated"
 #: A joined bar may lack as many of its minutes as live decisions allow.
 _LEAST_SHARE: Final = 0.9
-#: The history may begin later than asked for by so many bars without a word.
-_SLACK_BARS: Final = 1
+#: The history may begin or end so many bars from what was asked for without a word: the newest bar may not have closed yet.
+_SLACK_BARS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,16 +179,16 @@ def _checked(market: Market, needs: Needs, symbol: str) -> Iterator[Warned]:
             raise needs.nothing(symbol, timeframe)
     first, last = int(counted.timestamp[0]), int(counted.timestamp[-1])
     slack = _SLACK_BARS * counted.timeframe_ms
+    if market.exchange == SIMULATED:
+        yield Warned(
+            "simulated", f"{symbol}: these candles were made by the simulated market; no market ever traded so."
+        )
     late = needs.start_ms is not None and first > needs.start_ms + slack
     early = needs.end_ms is not None and last < needs.end_ms - slack
     if late or early:
         asked = f"{when(needs.start_ms, 'the beginning')} to {when(needs.end_ms, 'now')}"
         there = f"{when(first, '')} to {when(last, '')}"
         yield Warned("shorter_history", f"{symbol}: asked for {asked}, there are candles from {there} only.")
-    if market.exchange == SIMULATED:
-        yield Warned(
-            "simulated", f"{symbol}: these candles were made by the simulated market; no market ever traded so."
-        )
 
 
 # ---- the candle store ---------------------------------------------------------------------------------------------------

@@ -56,10 +56,10 @@ def span_of(wish: Mapping[str, Any], asked_at: datetime) -> tuple[int, int]:
     until = ms_from_utc(asked_at) if end is None else int(end)
     if start is None:
         start = until - int((days or DEFAULT_DAYS) * timedelta(days=1) / timedelta(milliseconds=1))
-    if int(start) >= until:
-        raise InvalidInput("the test would end before it starts", fields={"to": "must be after from"})
     if int(start) >= ms_from_utc(asked_at):
         raise InvalidInput("that time has not come yet", fields={"from": "must lie in the past"})
+    if int(start) >= until:
+        raise InvalidInput("the test would end before it starts", fields={"to": "must be after from"})
     return max(int(start), 0), until
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from database import Store
 from modules.backtest_jobs.desk import BacktestDesk
 from modules.backtest_jobs.jobs import Job, Lane
 from modules.backtest_jobs.queue import JobQueue, Order
@@ -30,13 +31,21 @@ WISH: Mapping[str, Any] = {"strategy": RULES, "symbols": ["BTCUSDT"], "days": 30
 class House:
     """One data directory. It is an hour after the last candle."""
 
-    def __init__(self, folder: Path, *, fetch: Fetch | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store: Store | None = None,
+        clock: ScriptedClock | None = None,
+        fetch: Fetch | None = None,
+    ) -> None:
         self.folder = folder
-        self.store = open_records(f"sqlite:///{folder / 'store.db'}", folder)
+        self.store = store or open_records(f"sqlite:///{folder / 'store.db'}", folder)
+        self.clock = clock or ScriptedClock(utc_from_ms(START_MS + (BARS + 1) * HOUR_MS))
+        self.start_ms = ms_from_utc(self.clock.now()) // HOUR_MS * HOUR_MS - (BARS + 1) * HOUR_MS
         self.candles = CandleStore(folder / "candles")
         for symbol in ("BTCUSDT", "ETHUSDT"):
-            self.candles.upsert(SeriesName("binance", symbol, "1h"), wave(BARS, symbol=symbol, start_ms=START_MS))
-        self.clock = ScriptedClock(utc_from_ms(START_MS + (BARS + 1) * HOUR_MS))
+            self.candles.upsert(SeriesName("binance", symbol, "1h"), wave(BARS, symbol=symbol, start_ms=self.start_ms))
         self.queue = JobQueue(self.store)
         self.desk = BacktestDesk(self.store, folder / "run", self.clock)
         self.workshop = Workshop(self.store, self.queue, folder, self.clock, fetch=fetch, exchange="binance")
@@ -79,6 +88,7 @@ class House:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """A worker beside the test, for those who wait for an answer."""
+        (self.folder / "run").mkdir(exist_ok=True)
         Heartbeat(self.folder / "run", "backtester").beat(ms_from_utc(self.now))
         over = Event()
         with self.store.doorbell.listen("worker") as bell:
