@@ -17,7 +17,10 @@ from api.routes.pages import PAGES
 from tests.browser.browsing import CHROMIUM
 from tests.browser.modules import Ask, asking
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+pytestmark = [
+    pytest.mark.xdist_group("pages"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+]
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -183,3 +186,20 @@ def test_every_module_loads_by_itself(ask: Ask) -> None:
         name = path.relative_to(PAGES / "js").as_posix()
         if name not in alone:
             assert ask(name, "return Object.keys(m).length;") > 0, name
+
+
+def test_a_wish_keeps_its_key_until_it_was_answered(ask: Ask) -> None:
+    script = """
+    const keys = []; const answers = [null, null, 409, 202, 202];
+    window.fetch = async (_address, options) => {
+      keys.push(options.headers["Idempotency-Key"]);
+      const status = answers.shift();
+      if (status === null) throw new TypeError("offline");
+      return new Response(JSON.stringify({ success: status < 400, error: { code: "x", message: "no" } }), { status });
+    };
+    const wish = new m.Wish();
+    for (const percent of [50, 50, 50, 50, 25]) await wish.send("POST", "/x", { percent }).catch(() => null);
+    return keys;"""
+    first, again, refused, fresh, other = ask("api.js", script)
+    assert first == again == refused
+    assert len({first, fresh, other}) == 3

@@ -84,8 +84,13 @@ async function read(response, asked) {
 
 /** A fresh access token by the cookie of this sign-in; whether there is one now. Asked at most once at a time. */
 export function renewed() {
-  renewing ??= renew().finally(() => (renewing = null));
+  renewing ??= alone(renew).finally(() => (renewing = null));
   return renewing;
+}
+
+/** One tab at a time: all tabs share the refresh token, which is worth one use. */
+function alone(work) {
+  return navigator.locks ? navigator.locks.request("renew", work) : work();
 }
 
 async function renew() {
@@ -102,6 +107,28 @@ export function onceKey() {
   return crypto.randomUUID ? crypto.randomUUID() : Array.from(
     crypto.getRandomValues(new Uint32Array(4)), String
   ).join("-");
+}
+
+/**
+ * One wish that must come true at most once, however often its button is pressed: the same body goes out under the same key
+ * until it was answered; another body, or a new try after a clear no, is another wish.
+ */
+export class Wish {
+  constructor() {
+    this.body = null;
+    this.key = null;
+  }
+
+  async send(method, path, body) {
+    const text = JSON.stringify([method, path, body]);
+    if (text !== this.body) [this.body, this.key] = [text, onceKey()];
+    try {
+      return await call(method, path, { body, key: this.key });
+    } catch (error) {
+      if (error.kind !== "unreachable") this.body = null;
+      throw error;
+    }
+  }
 }
 
 /** Every row of a paged list, up to `most`. */

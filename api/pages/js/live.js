@@ -9,6 +9,7 @@ import { toast } from "./toast.js";
 const HEALTH_MS = 5_000;
 const MONEY_MS = 30_000;
 const SAFETY_MS = 15_000;
+const CALM_MS = 300;
 const SHOWN_MS = 250; // prices come ten times a second; an eye and a phone want fewer
 const MOST_PRICES = 40;
 //: A price that nobody renewed for this long is shown as old.
@@ -22,11 +23,13 @@ export function follow() {
   const health = ticking(readHealth, HEALTH_MS);
   const money = ticking(readMoney, MONEY_MS);
   const safety = ticking(readSafety, SAFETY_MS); // a stop of one's own from elsewhere is not told by the stream
+  const positions = calmly(readPositions);
+  const balance = calmly(money.now);
   endings = [
     health.end, money.end, safety.end,
     listen("system", (data) => systemFact(data, health.now), health.now),
     listen("system:processes", health.now, health.now),
-    listen("positions", (data) => { readPositions(); money.now(); tell(data); }, readPositions),
+    listen("positions", (data) => { positions(); balance(); tell(data); }, readPositions),
     listen(
       "signals",
       (data) => data.event === "SignalReceived" && !/^#\/signals/.test(location.hash) && put({
@@ -163,6 +166,17 @@ function systemFact(data, again) {
   put({ stale });
   if (data.event === "SafetyChanged") readSafety();
   again();
+}
+
+/** A call that, however often it is made, reads at most a few times a second. */
+export function calmly(read, ms = CALM_MS) {
+  let due = null;
+  return () => {
+    due ??= setTimeout(() => {
+      due = null;
+      read();
+    }, ms);
+  };
 }
 
 /** Runs now and every so often, also when the page comes back to the front; never twice at once. */

@@ -25,7 +25,16 @@ export function stop() {
 
 /** The parts of the address. */
 export function path() {
-  return location.hash.replace(/^#\/?/, "").split("?")[0].split("/").filter(Boolean).map(decodeURIComponent);
+  return location.hash.replace(/^#\/?/, "").split("?")[0].split("/").filter(Boolean).map(decoded);
+}
+
+/** A part as it was meant; one that can't be decoded stays as it is, and leads nowhere. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** What the address asks after its `?`. */

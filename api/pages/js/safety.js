@@ -42,6 +42,7 @@ export function killButton() {
   let shown = null;
   button.addEventListener("click", () => (isHalted() ? resume() : stop()));
   button.update = () => {
+    button.hidden = get("principal")?.role === "read_only";
     const halted = isHalted();
     if (halted === shown) return;
     shown = halted;

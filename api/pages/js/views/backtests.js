@@ -1,6 +1,6 @@
 // Backtests: handing one in, its progress, what was tested before, and choosing two to compare.
 
-import { call, onceKey } from "../api.js";
+import { call, Wish } from "../api.js";
 import { fill, h, say } from "../dom.js";
 import { choice, field, sending } from "../forms.js";
 import * as format from "../format.js";
@@ -73,6 +73,7 @@ function runForm(page, { own, house }, running, history) {
   );
   const parameters = h("div.setting-grid");
   const fields = { symbol, timeframe: frame, days: span, from, to, capital, fee, slippage, exchange };
+  const once = new Wish();
   let values = () => ({});
   const fit = () => {
     from.element.hidden = to.element.hidden = span.input.value !== "between";
@@ -119,7 +120,7 @@ function runForm(page, { own, house }, running, history) {
       parameters,
     ],
     "Run the backtest", async () => {
-    const answer = await call("POST", "/api/backtest", { body: wish(), key: onceKey() });
+    const answer = await once.send("POST", "/api/backtest", wish());
     if (answer.job) return follow(page, answer.job, running, history, true);
     history.load();
     return go(`backtests/${answer.id}`);

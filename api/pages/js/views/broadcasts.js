@@ -1,6 +1,6 @@
 // A text to the groups: written, looked at, sent once.
 
-import { call, onceKey } from "../api.js";
+import { Wish } from "../api.js";
 import { ask } from "../dialog.js";
 import { h, say } from "../dom.js";
 import { labelled, sending } from "../forms.js";
@@ -21,7 +21,7 @@ export function show() {
     say(left, `${MOST - text.input.value.length} characters left`);
     say(shown, text.input.value);
   });
-  let key = onceKey();
+  const wish = new Wish();
   const form = sending([text.element, left], "Send…", async () => {
     const words = text.input.value.trim();
     const agreed = await ask(
@@ -29,8 +29,8 @@ export function show() {
       { yes: "Send it" }
     );
     if (!agreed) return;
-    const answer = await call("POST", "/api/admin/broadcast", { body: { text: words }, key });
-    key = onceKey();
+    const answer = await wish.send("POST", "/api/admin/broadcast", { text: words });
+    wish.body = null;
     text.input.value = "";
     say(shown, "");
     toast(`Queued for ${answer.chats} groups.`);

@@ -4,7 +4,7 @@ import { call } from "../api.js";
 import { lineChart } from "../chart.js";
 import { fill, h, keyed, say } from "../dom.js";
 import * as format from "../format.js";
-import { readMoney, whyOld } from "../live.js";
+import { calmly, readMoney, whyOld } from "../live.js";
 import { card, cell, empty, facts, head, loads, pill, segments, side, signed, table, trouble, when } from "../parts.js";
 import { stops } from "../safety.js";
 import { get } from "../store.js";
@@ -135,7 +135,8 @@ function latest(page) {
         when(each.received_at, { class: "quiet small" })
       ))));
   });
-  page.listen("signals", () => place.load(), () => place.load());
+  const again = calmly(() => page.closed || place.load());
+  page.listen("signals", again, again);
   return card("Latest signals", place, { tools: [h("a", { href: "#/signals" }, "All")] });
 }
 

@@ -1,13 +1,13 @@
 // Open positions with live figures and their actions; closed ones with what they made.
 
-import { call, onceKey } from "../api.js";
+import { call, onceKey, Wish } from "../api.js";
 import { ask, askForm } from "../dialog.js";
 import { fill, h, identifier, keyed, say } from "../dom.js";
 import * as format from "../format.js";
 import { readPositions, whyOld } from "../live.js";
 import { tellOutcome } from "../outcomes.js";
 import { cell, empty, head, loads, pill, side, signed, table, when } from "../parts.js";
-import { get } from "../store.js";
+import { get, isAtLeast } from "../store.js";
 import { failed, toast } from "../toast.js";
 import { openTrade } from "./trade_form.js";
 
@@ -15,7 +15,7 @@ import { openTrade } from "./trade_form.js";
 export function show(page, { which }) {
   const closed = which === "closed";
   const tab = (address, name, here) => h("a", { href: `#/${address}`, "aria-current": here ? "page" : null }, name);
-  const tools = closed ? [] : [
+  const tools = closed || !isAtLeast("subscriber") ? [] : [
     h("button.button.main", { type: "button", onclick: openTrade }, "New trade…"),
     h("button.button.danger", { type: "button", onclick: closeAll }, "Close all…"),
   ];
@@ -72,7 +72,8 @@ function row(first) {
     cell("Price", [parts.old, " ", parts.price], { num: true }), cell("Stop", parts.stop, { num: true }),
     cell("Targets", parts.targets),
     cell("Profit and loss", [parts.pnl, h("br"), parts.made], { num: true }),
-    h("td.wide", h("div.row-actions", button("Close…", closeOne, true), button("Stop…", moveStop))));
+    h("td.wide", isAtLeast("subscriber")
+      ? h("div.row-actions", button("Close…", closeOne, true), button("Stop…", moveStop)) : null));
   const update = (each) => {
     now = each;
     const why = whyOld(each.symbol);
@@ -118,14 +119,14 @@ async function closeOne(position) {
   };
   part.addEventListener("input", tell);
   tell();
-  const key = onceKey();
+  const wish = new Wish();
   const done = await askForm(`Close ${format.pair(position.symbol)} ${position.side}?`, [
     h("div.field", h("label", { for: id }, "How much"), part, said),
     whyOld(position.symbol) ? h("p.trouble", "The price shown is old; the real one may be another.") : null,
   ], {
     yes: "Close it", danger: true,
-    send: () => call(
-      "POST", `/api/positions/${encodeURIComponent(position.id)}/close`, { body: { percent: Number(part.value) }, key }
+    send: () => wish.send(
+      "POST", `/api/positions/${encodeURIComponent(position.id)}/close`, { percent: Number(part.value) }
     ),
   });
   if (!done) return;

@@ -4,6 +4,7 @@ import { call } from "../api.js";
 import { candleChart } from "../chart.js";
 import { fill, h, say } from "../dom.js";
 import * as format from "../format.js";
+import { calmly } from "../live.js";
 import { cell, facts, loads, pill, segments, side, signed, table, when } from "../parts.js";
 import { legend, marked } from "../spans.js";
 import { get } from "../store.js";
@@ -25,9 +26,10 @@ export function detail(page, id) {
       }
     };
     fill(fate, fates(signal));
-    page.listen("signals", (data) => data.signal_id === id && again(), again);
-    page.listen("orders", (data) => data.signal_id === id && again(), again);
-    page.listen("positions", (data) => data.signal_id === id && again(), again);
+    const soon = calmly(() => page.closed || again());
+    for (const topic of ["signals", "orders", "positions"]) {
+      page.listen(topic, (data) => data.signal_id === id && soon(), soon);
+    }
     return [top(signal), chart(page, signal), message(signal), fate];
   });
   place.append(body);

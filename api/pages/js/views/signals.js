@@ -3,6 +3,7 @@
 import { call } from "../api.js";
 import { fill, h, keyed, say } from "../dom.js";
 import * as format from "../format.js";
+import { calmly } from "../live.js";
 import { empty, head, loads, pill, segments, side, signed, when } from "../parts.js";
 import { asked } from "../router.js";
 import { put } from "../store.js";
@@ -10,6 +11,7 @@ import { failed, speak } from "../toast.js";
 import { detail } from "./signal.js";
 
 const PAGE = 50;
+const MANY = 12; // so many facts at once: the whole list is read again
 
 /** The page; `id` is the signal that is shown in full. */
 export function show(page, { id }) {
@@ -29,6 +31,8 @@ class Feed {
     this.status = "all";
     this.rows = [];
     this.cursor = null;
+    this.waiting = new Map();
+    this.readSoon = calmly(() => page.closed || this.readWaiting(), 150);
     this.list = h("ul.feed", { "aria-label": "Signals, newest first" });
     this.draw = keyed(this.list, (each) => each.id, (each) => this.row(each));
     this.more = h(
@@ -76,11 +80,24 @@ class Feed {
       h("a.button.main", { href: "#/chat" }, "Write one into the chat"));
   }
 
-  /** A fact about a signal: the one row is read again, a new one comes in on top. */
-  async heard(data) {
+  /** A fact about a signal: its row is read again, a new one comes in on top. Facts that come close together wait. */
+  heard(data) {
     if (!data.signal_id) return;
-    const index = this.rows.findIndex((each) => each.id === data.signal_id);
-    if (index < 0 && data.event !== "SignalReceived") return;
+    const known = this.rows.some((each) => each.id === data.signal_id);
+    if (!known && data.event !== "SignalReceived") return;
+    const before = this.waiting.get(data.signal_id);
+    this.waiting.set(data.signal_id, before?.event === "SignalReceived" ? before : data);
+    this.readSoon();
+  }
+
+  async readWaiting() {
+    const facts = [...this.waiting.values()];
+    this.waiting.clear();
+    if (facts.length > MANY) return this.place.load();
+    for (const data of facts) await this.readOne(data);
+  }
+
+  async readOne(data) {
     try {
       const { signal } = await call("GET", `/api/signals/${data.signal_id}`, { signal: this.page.leaving.signal });
       this.settle(signal, data);

@@ -1,6 +1,6 @@
 // Opening a trade by hand: what it would be is said before it is sent, and what became of the wish afterwards.
 
-import { call, onceKey } from "../api.js";
+import { Wish } from "../api.js";
 import { askForm } from "../dialog.js";
 import { h, say } from "../dom.js";
 import { choice, field } from "../forms.js";
@@ -41,16 +41,14 @@ export async function openTrade() {
   type.input.addEventListener("change", fit);
   how.input.addEventListener("change", fit);
   fit();
-  const key = onceKey();
+  const once = new Wish();
   const done = await askForm("New trade",
     [
       h("div.row-2", symbol.element, side.element), now, h("div.row-2", type.element, price.element),
       h("div.row-2", stop.element, targets.element), h("div.row-2", how.element, size.element),
     h("p.quiet.small", "Your limits and the kill switch apply as to every signal.")], {
     yes: "Open the trade",
-    send: () => call(
-      "POST", "/api/positions", { body: wish({ symbol, side, type, price, stop, targets, how, size }), key }
-    ),
+    send: () => once.send("POST", "/api/positions", wish({ symbol, side, type, price, stop, targets, how, size })),
   });
   following.end();
   if (done) told(done, symbol.input.value.toUpperCase());
