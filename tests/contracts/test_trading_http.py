@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from modules.accounts.audit import LOG
+from modules.domain.market import ms_from_utc
 from tests.contracts.trading_house import House
 
 OPEN = {
@@ -378,6 +379,26 @@ def test_money_follows_the_trades(house: House) -> None:
     assert house.call("ann", "GET", "/api/pnl?period=eon")[0] == 422
     assert house.call("ann", "GET", "/api/balance?account_id=paper-bob")[0] == 404
     assert house.call("eve", "GET", "/api/balance")[0] == 404
+
+
+def test_equity_is_a_line_through_the_marks_that_were_kept(house: House) -> None:
+    assert house.call("ann", "GET", "/api/equity")[1]["equity"] == []
+    now = ms_from_utc(house.world.clock.now())
+    for number in range(100):
+        at = now - (99 - number) * 300_000
+        mark = {"account_id": "paper-ann", "at": at, "equity": str(10_000 + number), "wallet": "10000", "fine": True}
+        house.world.store["equity_history"].insert({"id": f"paper-ann:{at}", **mark})
+    _, whole = house.call("ann", "GET", "/api/equity")
+    assert [each["equity"] for each in whole["equity"]] == [str(10_000 + number) for number in range(100)]
+    assert whole["equity"][-1]["time"] == "2025-10-15T12:00:01Z"
+    assert whole["now"] == {"equity": "10000", "wallet": "10000"}
+    _, thin = house.call("ann", "GET", "/api/equity?limit=10")
+    assert [each["equity"] for each in thin["equity"]] == [str(10_000 + 11 * number) for number in range(10)]
+    _, late = house.call("ann", "GET", "/api/equity?since=2025-10-15T11:50:01Z")
+    assert len(late["equity"]) == 3
+    assert house.call("bob", "GET", "/api/equity")[1]["equity"] == []
+    for wrong in ("limit=0", "since=2025-10-15", "account_id=paper-bob"):
+        assert house.call("ann", "GET", f"/api/equity?{wrong}")[0] in (404, 422), wrong
 
 
 def test_staff_stops_everybody_and_others_only_themselves(house: House) -> None:
