@@ -22,7 +22,7 @@ from modules.domain.errors import Conflict
 from modules.notices.broadcasts import send_to_groups
 from modules.trading import safety
 from modules.trading.safety import Scope
-from modules.trading.safety_state import change
+from modules.trading.safety_records import SWITCHED_OFF, change
 
 Answer = tuple[Any, int]
 _SAME_TEXT_SECONDS = 600
@@ -63,7 +63,7 @@ def _users(blueprint: APIBlueprint, rooms: Rooms) -> None:
                     rooms.store,
                     Scope.USER,
                     path.user_id,
-                    lambda state: safety.kill(state, who.user_id, now, reason="the user was switched off"),
+                    lambda state: safety.kill(state, who.user_id, now, reason=SWITCHED_OFF),
                     now,
                     who=who,
                     origin=origin(),

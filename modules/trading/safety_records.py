@@ -12,7 +12,8 @@ from pathlib import Path
 
 from database import Store, Transaction
 from modules.accounts.audit import SYSTEM, record
-from modules.domain.errors import Refused
+from modules.accounts.permissions import Verb, may
+from modules.domain.errors import NotAllowed, Refused
 from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.orders import Order, OrderRequest
@@ -20,7 +21,12 @@ from modules.domain.people import Account, Principal
 from modules.journal import append
 from modules.records import from_document, to_document
 from modules.trading import safety
-from modules.trading.safety import Effective, SafetyState, Scope
+from modules.trading.safety import Effective, SafetyState, Scope, Stage
+
+#: Who stops an account by itself: nobody has to be asked to go on.
+_OWN_STOPS = ("clock", "circuit breaker")
+#: Why the trading of a user stops who is switched off; once switched on again, it is theirs to go on.
+SWITCHED_OFF = "the user was switched off"
 
 
 def read_kill_file(path: Path) -> str | None:
@@ -69,12 +75,14 @@ def change(
     """Applies `step` (a verb of `safety`) to a scope's state; an actual change is stored, told and audited.
 
     `who` asked for it, from the address `origin`; by default the service itself did (the end of a pause, the breaker).
+    Raises NotAllowed where a user would trade on whom somebody else stopped.
     """
     with store.transaction(durable=True) as tx:
         before = state_of(tx, scope, scope_id)
         after = step(before)
         if after == before:
             return before
+        _may_trade_on(before, after, who)
         tx["safety"].upsert({"id": after.id, **to_document(after)})
         body = {
             "scope": scope.value,
@@ -96,6 +104,15 @@ def change(
             after={"stage": after.stage, "reason": after.reason, "until": after.until, "by": after.by},
         )
     return after
+
+
+def _may_trade_on(before: SafetyState, after: SafetyState, who: Principal) -> None:
+    """What a user or the clock stopped, the user may start again; what an operator stopped, only an operator."""
+    freed = before.stage is not Stage.ACTIVE and after.stage is Stage.ACTIVE
+    own = before.scope is not Scope.GLOBAL and who is not SYSTEM
+    free = before.by in (who.user_id, *_OWN_STOPS) or before.reason == SWITCHED_OFF
+    if freed and own and not free and not may(who, Verb.STOP_ALL):
+        raise NotAllowed("An operator stopped your trading; only an operator can start it again.")
 
 
 def effective_for(reader: Store | Transaction, account: Account, kill_file: Path, now: datetime) -> Effective:
