@@ -162,7 +162,7 @@ def waiting_page(
 
 
 def waiting_row(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """An order that waits for a price, as every door shows it. Read from its document: its class needs compiled rules."""
+    """An order that waits for a price, as every door shows it, read from its document."""
     row: dict[str, Any] = {
         "id": kept["id"],
         "kind": kept["kind"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
 
@@ -28,12 +28,11 @@ from modules.trade_views import (
     waiting_page,
     waiting_row,
 )
-from modules.trading import manual
+from modules.trading import advanced_book, manual
+from modules.trading.manual_waiting import oco_pair, trailing_rule, trailing_stop
 from modules.trading.orders_by_hand import outcome_of_open
+from modules.trading.waiting_orders import AdvancedOrder
 from modules.views import order_row
-
-if TYPE_CHECKING:
-    from modules.trading.waiting_orders import AdvancedOrder
 
 Answer = tuple[Any, int]
 
@@ -102,7 +101,7 @@ def _advanced(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.post("/orders/trailing-stop", summary="Let a position's stop follow the price")
     @answered_once
     @needs(Verb.TRADE)
-    def trailing_stop(body: TrailingStopBody) -> Answer:
+    def trail(body: TrailingStopBody) -> Answer:
         order = follow_with_trail(
             rooms,
             open_position_of(rooms, body.position_id),
@@ -116,8 +115,6 @@ def _advanced(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @answered_once
     @needs(Verb.TRADE)
     def oco(body: OcoBody) -> Answer:
-        from modules.trading.manual_waiting import oco_pair  # compiled rules: a door starts without them
-
         pair = oco_pair(
             open_position_of(rooms, body.position_id),
             request_key(),
@@ -158,9 +155,6 @@ def follow_with_trail(
     activation_price: Decimal | None,
 ) -> dict[str, Any]:
     """Begins a trailing stop from the price as it is now; one that followed before ends. Raises Unavailable without a price."""
-    from modules.trading import advanced_book  # compiled rules: a door starts without them
-    from modules.trading.manual_waiting import trailing_rule, trailing_stop
-
     quote = rooms.prices.latest(position.symbol)
     if quote is None:
         raise Unavailable(f"There is no price of {position.symbol} right now.", retry_after_seconds=2)
@@ -174,8 +168,6 @@ def follow_with_trail(
 
 def _begin(rooms: Rooms, order: AdvancedOrder, action: str) -> dict[str, Any]:
     """Stores the order with its audit row, once; as clients see it."""
-    from modules.trading import advanced_book  # compiled rules: a door starts without them
-
     with rooms.store.transaction(durable=True) as tx:
         if advanced_book.place_in(rooms.store, tx, order):
             row, now = waiting_row(tx["advanced_orders"].get(key=order.id) or {}), rooms.clock.now()
@@ -184,8 +176,6 @@ def _begin(rooms: Rooms, order: AdvancedOrder, action: str) -> dict[str, Any]:
 
 
 def _call_off(rooms: Rooms, order_id: str) -> Answer:
-    from modules.trading import advanced_book  # compiled rules: a door starts without them
-
     now = rooms.clock.now()
     document = rooms.store["advanced_orders"].get(key=order_id)
     if document is None or document["account_id"] not in _mine(rooms):

@@ -1,7 +1,7 @@
 """Orders that wait for something: OCO pairs, conditional entries, DCA ladders, stand-alone trailing orders.
 
-`step` (from `waiting_orders`) drives them all. Where a quote allows two readings, the one that is worse for the trader
-holds. Quantities are wishes; the executor rounds them to lots.
+`step` (from `waiting_orders`) drives them all. Where a quote allows two readings, the worse one for the trader holds.
+Quantities are wishes; the executor rounds them to lots. The compiled exit rules are loaded by the first quote.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from modules.domain.orders import OrderRole, OrderType
 from modules.domain.plans import DcaLevel, Trailing
 from modules.domain.sides import Action, Side
 from modules.trading import exit_program as codes
-from modules.trading import exits
-from modules.trading.targets import set_trailing
 from modules.trading.waiting_orders import (
     AdvancedOrder,
     AdvancedStatus,
@@ -73,6 +71,8 @@ class OcoLeg:
 
     def reached(self, quote: Quote) -> bool:
         """Whether the quote's range reaches this leg."""
+        from modules.trading import exits
+
         opened, high, low = map(float, (quote.open, quote.high, quote.low))
         if self.trigger_price is not None:
             return exits.stop_fill(-self.action.sign, float(self.trigger_price), opened, high, low) > 0.0
@@ -333,6 +333,8 @@ class TrailingOrder(AdvancedOrder):
             raise InvalidInput("a trailing entry needs a quantity", fields={"quantity": "required"})
 
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
+        from modules.trading import exits
+
         row, out = self._program(), codes.event_buffer()
         opened, high, low, last = map(float, (quote.open, quote.high, quote.low, quote.last))
         count = exits.step(row, opened, high, low, last, quote.time_ms, out)
@@ -349,6 +351,8 @@ class TrailingOrder(AdvancedOrder):
         return replace(moved, stop=stop, revision=revision), (self._move(stop, revision),) if self.resting else ()
 
     def _program(self) -> codes.Row:
+        from modules.trading.targets import set_trailing
+
         row = codes.blank()
         row["direction"] = -self.action.sign
         row["entry"] = row["worst"] = float(self.reference_price)
@@ -380,18 +384,8 @@ class TrailingOrder(AdvancedOrder):
         )
 
     def _move(self, stop: Decimal, revision: int) -> Decision:
-        return Decision(
-            f"{self.id}:stop:{revision}",
-            DecisionKind.MOVE_STOP,
-            self.symbol,
-            "trailing",
-            revision,
-            self.role,
-            self.action,
-            OrderType.STOP_MARKET,
-            self.quantity,
-            stop,
-        )
+        name = f"{self.id}:stop:{revision}"
+        return Decision(name, DecisionKind.MOVE_STOP, self.symbol, "trailing", revision, self.role, price=stop)
 
 
 #: The class of each kind, for reading stored orders back.

@@ -1,6 +1,6 @@
 """Orders that a person has wait for a price: a trailing stop on a position, and a pair of which one cancels the other.
 
-Pure, as `manual` is; apart from it because it needs the compiled exit rules, which a door loads only when it must.
+Pure, as `manual` is.
 """
 
 from __future__ import annotations
