@@ -26,7 +26,7 @@ from tests.browser.browsing import (
     nameless_controls,
     overflows,
 )
-from tests.processes.running import Program
+from tests.processes.running import Program, until
 
 pytestmark = [
     pytest.mark.processes,
@@ -177,6 +177,44 @@ def test_the_stop_is_moved_and_moved_back(house: Program, visitor: Visitor) -> N
     house.until_position(signal, stop_loss="59400")
     visitor.page.get_by_role("button", name="Undo").click()
     house.until_position(signal, stop_loss="59000")
+
+
+def test_a_trade_is_opened_by_hand_and_its_stop_follows_the_price(house: Program, visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.go("positions", "Positions")
+    before = {each["id"] for each in house.positions("open")}
+    page.get_by_role("button", name="New trade").click()
+    page.get_by_label("Market").fill("btc/usdt")
+    page.get_by_label("Stop price").fill("59000")
+    page.get_by_label("Size").select_option("amount")
+    page.get_by_label("How much").fill("100")
+    page.get_by_role("button", name="Open the trade").click()
+    house.tick("BTCUSDT", "60010")
+    new = until(lambda: [each for each in house.positions("open") if each["id"] not in before], 15, "the trade is open")
+    row = page.locator(f'tr[data-position="{new[0]["id"]}"]')
+    row.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Position", level=1)).to_be_visible()
+    expect(page.get_by_role("region", name="Figures")).to_contain_text("by hand")
+    expect(page.get_by_role("region", name="Fills")).to_contain_text("buy")
+    expect(page.get_by_role("region", name="Chart").locator("canvas").first).to_be_visible()
+    assert nameless_controls(page) == []
+    visitor.shot("position")
+    page.get_by_role("button", name="Stop…").click()
+    page.get_by_label("follow the best price").fill("1")
+    page.get_by_role("button", name="Move the stop").click()
+    expect(page.get_by_text("follows the best price, 1 % behind")).to_be_visible()
+    house.tick("BTCUSDT", "60020", "60400")
+    until(lambda: float(one(house, new[0]["id"])["stop_loss"]) > 59_500, 15, "the stop followed")
+    page.get_by_role("button", name="Close…").click()
+    page.get_by_role("button", name="Close it").click()
+    until(lambda: one(house, new[0]["id"])["status"] == "closed", 15, "the trade is closed")
+    expect(page.get_by_role("region", name="Figures")).to_contain_text("Closed")
+    visitor.forgive("/api/candles/")
+
+
+def one(house: Program, position_id: str) -> dict[str, Any]:
+    """A position by its id."""
+    return next(each for each in house.positions() if each["id"] == position_id)
 
 
 def test_trading_is_stopped_and_resumed_each_after_one_question(house: Program, visitor: Visitor) -> None:

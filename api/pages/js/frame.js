@@ -61,7 +61,8 @@ function brand() {
 }
 
 function link([name, text, picture], present) {
-  const here = present === name || (name === "strategies" && present === "backtests");
+  const here = present === name || (name === "strategies" && present === "backtests") ||
+    (name === "positions" && present === "position");
   const counted = { signals: "signals", positions: "positions" }[name];
   return h("a", { href: `#/${name}`, "aria-current": here ? "page" : null },
     icon(picture ?? name), h("span.label", text),

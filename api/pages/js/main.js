@@ -16,6 +16,7 @@ const PAGES = [
   ["signals/:id", () => import("./views/signals.js")],
   ["positions", () => import("./views/positions.js")],
   ["positions/:which", () => import("./views/positions.js")],
+  ["position/:id", () => import("./views/position.js")],
   ["orders", () => import("./views/orders.js")],
   ["sources", () => import("./views/sources.js")],
   ["sources/:name", () => import("./views/sources.js")],

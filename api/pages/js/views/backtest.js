@@ -7,10 +7,10 @@ import { candleChart, lineChart } from "../chart.js";
 import { ask } from "../dialog.js";
 import { fill, h, say } from "../dom.js";
 import * as format from "../format.js";
+import { innerPage } from "../market_chart.js";
 import { card, cell, empty, facts, head, loads, side, signed, table } from "../parts.js";
 import { go } from "../router.js";
 import { failed, toast } from "../toast.js";
-import { innerPage } from "./signal.js";
 
 const SHOWN_TRADES = 200;
 const AROUND = 120; // candles on either side of a trade

@@ -64,7 +64,9 @@ function row(each) {
     cell(
       "",
       h(
-        "span", h("a.strong", { href: `#/signals/${each.signal_id}` }, format.pair(each.symbol)), " ", side(each.action)
+        "span",
+        h("a.strong", { href: `#/position/${encodeURIComponent(`pos-${each.plan_id}`)}` }, format.pair(each.symbol)),
+        " ", side(each.action)
       ),
       { wide: true }
     ),

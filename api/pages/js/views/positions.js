@@ -1,14 +1,13 @@
 // Open positions with live figures and their actions; closed ones with what they made.
 
-import { call, onceKey, Wish } from "../api.js";
-import { ask, askForm } from "../dialog.js";
-import { fill, h, identifier, keyed, say } from "../dom.js";
+import { call } from "../api.js";
+import { fill, h, keyed, say } from "../dom.js";
 import * as format from "../format.js";
-import { readPositions, whyOld } from "../live.js";
-import { tellOutcome } from "../outcomes.js";
+import { whyOld } from "../live.js";
 import { cell, empty, head, loads, pill, side, signed, table, when } from "../parts.js";
+import { closeAll, closeOne, moveStop } from "../position_actions.js";
 import { get, isAtLeast } from "../store.js";
-import { failed, toast } from "../toast.js";
+import { failed } from "../toast.js";
 import { openTrade } from "./trade_form.js";
 
 /** The page; `which` is `closed` for the history. */
@@ -62,7 +61,7 @@ function row(first) {
     cell(
       "",
       h(
-        "span", h("a.strong", { href: `#/signals/${first.signal_id}` }, format.pair(first.symbol)), " ",
+        "span", h("a.strong", { href: `#/position/${encodeURIComponent(first.id)}` }, format.pair(first.symbol)), " ",
         side(first.side), h("br"),
         h("span.quiet.small", `${format.quantity(first.leverage)}x · `, when(first.opened_at))
       ),
@@ -102,98 +101,6 @@ function ladder(position) {
   return next ? `${hit} of ${position.targets.length}, next ${format.price(next.price)}` : `all ${hit} reached`;
 }
 
-/** Asks once, with figures, and closes a part or all. */
-async function closeOne(position) {
-  const id = identifier("part");
-  const said = h("output.quiet", { for: id });
-  const part = h("input", { id, type: "range", min: 5, max: 100, step: 5, value: 100 });
-  const tell = () => {
-    const percent = Number(part.value);
-    const made = position.unrealised_pnl === null
-      ? ""
-      : `, about ${format.money((Number(position.unrealised_pnl) * percent) / 100, { signed: true })} at the present price`;
-    say(
-      said,
-      `${percent} % of ${format.quantity(position.quantity)} ${format.pair(position.symbol)} is closed at the market price${made}. ${percent === 100 ? "Its stop and targets are cancelled." : "Stop and targets stay for the rest."}`
-    );
-  };
-  part.addEventListener("input", tell);
-  tell();
-  const wish = new Wish();
-  const done = await askForm(`Close ${format.pair(position.symbol)} ${position.side}?`, [
-    h("div.field", h("label", { for: id }, "How much"), part, said),
-    whyOld(position.symbol) ? h("p.trouble", "The price shown is old; the real one may be another.") : null,
-  ], {
-    yes: "Close it", danger: true,
-    send: () => wish.send(
-      "POST", `/api/positions/${encodeURIComponent(position.id)}/close`, { percent: Number(part.value) }
-    ),
-  });
-  if (!done) return;
-  tellOutcome(done, `${part.value} % of ${format.pair(position.symbol)} is being closed.`);
-  readPositions();
-}
-
-async function moveStop(position) {
-  const id = identifier("stop");
-  const input = h(
-    "input",
-    {
-      id, inputmode: "decimal", required: true, value: position.stop_loss ?? "", autocomplete: "off",
-      "aria-describedby": `${id}-hint`,
-    }
-  );
-  const even = h(
-    "button.button.slim", { type: "button", onclick: () => { input.value = position.average_price; } }, "At the entry"
-  );
-  const old = position.stop_loss;
-  const done = await askForm(`Move the stop of ${format.pair(position.symbol)} ${position.side}`, [
-    h("div.field", h("label", { for: id }, "Stop price"), input,
-      h(
-        "span.hint", { id: `${id}-hint` },
-        `Now ${format.price(old)}; entry ${format.price(position.average_price)}, price ${format.price(position.current_price)}.`
-      )),
-      even,
-  ], { yes: "Move the stop", send: () => patchStop(position, input.value.trim()) });
-  if (!done) return;
-  const back = async () => {
-    try {
-      tellOutcome(await patchStop(position, old), "The stop goes back.");
-    } catch (error) {
-      failed(error, "The stop was not moved back");
-    }
-  };
-  tellOutcome(done, `The stop goes to ${format.price(input.value)}.`, old ? ["Undo", back] : null);
-}
-
-function patchStop(position, price) {
-  return call(
-    "PATCH", `/api/positions/${encodeURIComponent(position.id)}`, { body: { stop_loss: price }, key: onceKey() }
-  );
-}
-
-async function closeAll() {
-  const positions = get("positions") ?? [];
-  if (!positions.length) return toast("Nothing is open.");
-  const sum = positions.reduce((total, each) => total + Number(each.unrealised_pnl ?? 0), 0);
-  const key = onceKey();
-  const agreed = await ask(`Close all ${positions.length} positions?`, [
-    `At the market price: ${positions.map((each) => format.pair(each.symbol)).join(", ")}.`,
-    `About ${format.money(sum, { signed: true })} at present prices, before fees.`,
-    "This can't be undone. New signals are still traded; to stop those too, use Stop trading.",
-  ], { yes: "Close all", danger: true });
-  if (!agreed) return;
-  try {
-    const answer = await call(
-      "POST", "/api/positions/bulk-close", { body: { position_ids: positions.map((each) => each.id) }, key }
-    );
-    tellOutcome(answer, "All positions are being closed.");
-    readPositions();
-  } catch (error) {
-    failed(error, "Not closed");
-  }
-}
-
 function history(page) {
   const columns = [
     { name: "Market" }, { name: "Quantity", num: true }, { name: "Entry", num: true }, { name: "Result", num: true },
@@ -221,7 +128,10 @@ function past(each) {
   return h("tr",
     cell(
       "",
-      h("span", h("a.strong", { href: `#/signals/${each.signal_id}` }, format.pair(each.symbol)), " ", side(each.side)),
+      h(
+        "span", h("a.strong", { href: `#/position/${encodeURIComponent(each.id)}` }, format.pair(each.symbol)), " ",
+        side(each.side)
+      ),
       { wide: true }
     ),
     cell("Quantity", format.quantity(each.initial_quantity), { num: true }),

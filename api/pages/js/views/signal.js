@@ -1,15 +1,13 @@
 // One signal: the text with the parse over it, the chart with its levels, what happened, what was refused and why.
 
 import { call } from "../api.js";
-import { candleChart } from "../chart.js";
-import { fill, h, say } from "../dom.js";
+import { fill, h } from "../dom.js";
+import { fillsTable } from "../fills.js";
 import * as format from "../format.js";
 import { calmly } from "../live.js";
-import { cell, facts, loads, pill, segments, side, signed, table, when } from "../parts.js";
+import { marketChart } from "../market_chart.js";
+import { facts, loads, pill, side, signed, when } from "../parts.js";
 import { legend, marked } from "../spans.js";
-import { get } from "../store.js";
-
-const FRAMES = [["1m", 60], ["5m", 300], ["15m", 900], ["1h", 3600], ["4h", 14_400], ["1d", 86_400]];
 
 /** The signal in full; it is read again when something happens to it. */
 export function detail(page, id) {
@@ -108,25 +106,11 @@ function done(plans) {
       plan.risk_amount ? h(
         "span.quiet", ` risking ${format.money(plan.risk_amount)} at ${format.quantity(plan.leverage)}x`
       ) : null,
-      plan.position_id ? [" ", h("a", { href: "#/positions" }, "Positions")] : null),
-    plan.notes.length ? h("ul.points.small", plan.notes.map((note) => h("li", note))) : null, fills(plan.fills)))));
-}
-
-function fills(rows) {
-  if (!rows.length) return h("p.quiet.small", "Nothing was filled yet.");
-  const list = table(
-    "Fills",
-    [
-      { name: "What" }, { name: "Quantity", num: true }, { name: "Price", num: true }, { name: "Fee", num: true },
-      { name: "When" },
-    ]
-  );
-  list.body.append(...rows.map((each) => h("tr", cell("What", side(each.action)), cell(
-    "Quantity", format.quantity(each.quantity), { num: true }
-  ),
-    cell("Price", format.price(each.price), { num: true }),
-    cell("Fee", format.money(each.fee, { places: 4 }), { num: true }), cell("When", when(each.at)))));
-  return list.element;
+      plan.position_id ? [
+        " ", h("a", { href: `#/position/${encodeURIComponent(plan.position_id)}` }, "The position"),
+      ] : null),
+    plan.notes.length ? h("ul.points.small", plan.notes.map((note) => h("li", note))) : null,
+    fillsTable(plan.fills)))));
 }
 
 function refused(refusals) {
@@ -141,75 +125,10 @@ function refused(refusals) {
 }
 
 function chart(page, signal) {
-  const area = h("div.chart", { role: "img", "aria-label": described(signal) });
-  const note = h("p.quiet.small");
-  const live = h("span.strong");
-  let inside = null;
-  const draw = async (frame) => {
-    inside?.close();
-    const mine = (inside = innerPage(page));
-    fill(area);
-    const seconds = FRAMES.find(([name]) => name === frame)[1];
-    const until = longAgo(signal, seconds);
-    const candles = await past(signal.symbol, frame, until, note, page);
-    if (mine.closed || page.closed) return;
-    say(live, "");
-    await candleChart(mine, area, {
-      candles, levels: levels(signal), marks: marks(signal), seconds, symbol: until ? null : signal.symbol,
-      onPrice: (data) => say(live, `${format.price(data.price)}${data.simulated ? " (simulated)" : ""}`),
-    });
-  };
-  const start = fitting(signal);
-  draw(start);
-  return h("section.card", { "aria-label": "Chart" },
-    h(
-      "header", h("h3", "Chart"), live,
-      h("div.tools", segments("Length of a candle", FRAMES.map(([name]) => [name, name]), start, draw))
-    ),
-    area, note);
-}
-
-/** The length of a candle at which the signal's life fills a good part of the chart. */
-function fitting(signal) {
-  const end = signal.closed_at ? new Date(signal.closed_at) : new Date();
-  const seconds = (end - new Date(signal.received_at)) / 1000;
-  return (FRAMES.find(([, length]) => seconds / length < 140) ?? FRAMES.at(-1))[0];
-}
-
-/** Until when the chart shows: some candles after the end of a signal that ended long ago; null for up to now. */
-function longAgo(signal, seconds) {
-  if (!signal.closed_at) return null;
-  const until = new Date(signal.closed_at).getTime() + 60 * seconds * 1000;
-  return until < Date.now() ? new Date(until).toISOString() : null;
-}
-
-/** Candles that have closed; where the service has none, the chart grows from the live price and says so. */
-async function past(symbol, frame, before, note, page) {
-  say(note, "");
-  try {
-    const answer = await call(
-      "GET", `/api/candles/${symbol}`,
-      {
-        query: {
-          timeframe: frame, limit: 300, before, exchange: get("health")?.prices === "simulated" ? "simulated" : null,
-        },
-        signal: page.leaving.signal,
-      }
-    );
-    if (answer.exchange === "simulated") say(note, "Candles of the simulated market.");
-    return answer.candles.map(candle);
-  } catch (error) {
-    if (error.kind === undefined) throw error;
-    const what = before
-      ? "nothing can be drawn of that time."
-      : "the chart grows from the live price since you opened it.";
-    say(note, `There are no stored ${frame} candles of ${symbol}: ${what}`);
-    return [];
-  }
-}
-
-function candle({ time, open, high, low, close }) {
-  return { time: Math.floor(new Date(time).getTime() / 1000), open, high, low, close };
+  return marketChart(page, {
+    symbol: signal.symbol, since: signal.received_at, ended: signal.closed_at, levels: levels(signal),
+    marks: marks(signal), label: described(signal),
+  });
 }
 
 function levels(signal) {
@@ -250,20 +169,4 @@ function marks(signal) {
 function described(signal) {
   const entry = signal.entries.length ? signal.entries.map(format.price).join(", ") : "at the market";
   return `Chart of ${format.pair(signal.symbol)}: ${signal.side}, entry ${entry}, targets ${signal.targets.map(format.price).join(", ") || "none"}, stop ${format.price(signal.stop_loss)}.`;
-}
-
-/** A life inside the page's, for what is replaced while the page stays. */
-export function innerPage(page) {
-  const endings = [];
-  const inner = {
-    closed: false,
-    onClose: (end) => (inner.closed ? end() : endings.push(end)),
-    close: () => {
-      if (inner.closed) return;
-      inner.closed = true;
-      for (const end of endings) end();
-    },
-  };
-  page.onClose(inner.close);
-  return inner;
 }

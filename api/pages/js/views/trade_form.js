@@ -17,7 +17,7 @@ const SIZES = [
 /** Asks for a trade and sends it. */
 export async function openTrade() {
   const symbol = field(
-    "Market", { placeholder: "BTCUSDT", autocomplete: "off", spellcheck: "false", pattern: "[A-Za-z0-9/\\-]{4,30}" }
+    "Market", { placeholder: "BTCUSDT", autocomplete: "off", spellcheck: "false" }
   );
   const side = choice("Side", [["LONG", "▲ LONG: it rises"], ["SHORT", "▼ SHORT: it falls"]], "LONG");
   const type = choice("Entry", [["market", "at the market, now"], ["limit", "at a price or better"]], "market");
