@@ -6,6 +6,7 @@ Limits hold before anything is believed: so many connections, so long for a head
 from __future__ import annotations
 
 import asyncio
+import heapq
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -18,11 +19,14 @@ import httptools
 from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
+from api.stream.fresh import FreshAnswers
 from api.stream.session import Session, Wire
 from api.stream.websocket import WebSocket
-from api.stream.wsgi import Request, WsgiApp, WsgiRunner
+from api.stream.wsgi import Request, WsgiApp, WsgiRunner, refusal
 
 _LINGER_SECONDS = 2.0
+_NEVER = float("inf")
+_PLACES_AT_ONCE = 64
 #: With more written and not taken, a client is slow.
 _HIGH_WATER = 64 * 1024
 WS_PATHS = (b"/api/ws", b"/ws")
@@ -55,8 +59,7 @@ class Listener:
     ) -> None:
         self.limits = limits or Limits()
         self.begin = begin
-        self.fresh = fresh
-        self.answers: dict[bytes, tuple[float, bytes]] = {}
+        self.fresh = FreshAnswers(fresh, self.limits.fresh_seconds)
         self.connections: set[Connection] = set()
         self.runner: WsgiRunner
         self._app = app
@@ -94,6 +97,17 @@ class Listener:
         self.runner.close()
         await asyncio.sleep(0)
 
+    def has_room(self) -> bool:
+        """Whether one more may come in. Where all places are taken, those leave that have asked for nothing for longest."""
+        if len(self.connections) < self.limits.connections:
+            return True
+        idle = [each for each in self.connections if each.is_idle]
+        leaving = heapq.nsmallest(_PLACES_AT_ONCE, idle, key=lambda each: each.since)
+        for each in leaving:
+            self.connections.discard(each)
+            each.abort()
+        return bool(leaving)
+
     def left(self, connection: Connection) -> None:
         """A connection is gone."""
         self.connections.discard(connection)
@@ -126,23 +140,25 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._leaving = False
         self._ended = False
+        self._deaf = False
+        self._refusal: tuple[int, str] | None = None
         self._deadline = 0.0
+        self.since = listener.loop.time()
         self._new_request()
 
     # ---- the transport's calls ----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        listener = self._listener
-        peer = transport.get_extra_info("peername")
-        self._client = (str(peer[0]), int(peer[1])) if peer else ("", 0)
-        if len(listener.connections) >= self._limits.connections:
-            self._refuse(503, "too_many_connections")
+        self._transport, listener = cast("asyncio.Transport", transport), self._listener
+        if not listener.has_room():
+            self._transport.write(refusal(503, "too_many_connections"))
+            transport.close()  # at once: nobody looks after those who were not let in
             return
         listener.connections.add(self)
-        connected = transport.get_extra_info("socket")
+        if peer := transport.get_extra_info("peername"):
+            self._client = (str(peer[0]), int(peer[1]))
         with suppress(OSError):
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._parser = httptools.HttpRequestParser(self)
         self._deadline = listener.loop.time() + self._limits.head_seconds
 
@@ -150,18 +166,22 @@ class Connection(asyncio.Protocol):
         if self._socket is not None:
             self._socket.received(data, self._listener.loop.time())
             return
-        if self._parser is None or self._closing:
+        if self._parser is None or self._closing or self._deaf:
             return
         self._begun = False
+        body_before = self._bytes
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            if not self._closing:
-                self._refuse(400, "malformed")
+            self._refuse(400, "malformed")
         if not self._headed and not self._begun:
             self._count(len(data))  # more of a head that already has had a whole read
+        elif self._headed and not self._begun and self._bytes == body_before:
+            self._bare += len(data)  # frames of chunks, and trailers: the parser keeps an unfinished one
+            if self._bare > self._limits.head_bytes and not self._handed:
+                self._refuse(431, "trailer_too_large")
 
     def eof_received(self) -> bool:
         """A client that has said all it will say may still wait for its answers."""
@@ -194,6 +214,7 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._bytes = 0
+        self._bare = 0
         self._headed = False
         self._begun = True
         self._handed = False
@@ -207,21 +228,28 @@ class Connection(asyncio.Protocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headed:
+            return  # behind the body nothing is believed: proxies check and set what comes before it
         self._headers.append((name, value))
         self._count(len(name) + len(value) + 4)
 
     def _count(self, size: int) -> None:
         self._bytes += size
-        if self._bytes > self._limits.head_bytes and not self._closing and self._socket is None:
+        if self._bytes > self._limits.head_bytes and self._socket is None:
             self._refuse(431, "head_too_large")
 
     def on_headers_complete(self) -> None:
         self._headed = True
         self._bytes = 0
         self._deadline = self._listener.loop.time() + self._limits.body_seconds
-        for name, value in self._headers:
-            low = name.lower()
-            if low == b"expect" and value.lower() == b"100-continue" and not self._closing:
+        names = [name.lower() for name, _ in self._headers]
+        version = self._parser.get_http_version() if self._parser is not None else ""
+        if names.count(b"host") not in ((1,) if version == "1.1" else (0, 1)) or version not in ("1.0", "1.1"):
+            self._refuse(400, "malformed")  # whose request it is must be clear, to a proxy as to us
+            return
+        busy = self._running is not None or bool(self._waiting) or self._deaf or self._closing
+        for low, (_, value) in zip(names, self._headers, strict=True):
+            if low == b"expect" and value.lower() == b"100-continue" and not busy:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             elif low == b"content-length" and value.isdigit() and int(value) > self._limits.body_bytes:
                 self._hand_over(keep=False)  # the application says 413 in its own words; the body is never read
@@ -241,10 +269,10 @@ class Connection(asyncio.Protocol):
     # ---- HTTP ---------------------------------------------------------------------------------------------------
 
     def _hand_over(self, *, keep: bool) -> None:
-        if self._closing or self._parser is None:
+        if self._closing or self._deaf or self._parser is None:
             return
-        self._handed = True
-        self._deadline = float("inf")
+        self._handed, self._deaf = True, not keep
+        self._deadline = _NEVER
         path, _, query = self._url.partition(b"?")
         if not path.startswith(b"/") and b"://" in path:
             path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
@@ -259,13 +287,10 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _run(self, request: Request) -> None:
-        if request.path in self._listener.fresh and request.method == "GET" and not request.query and request.keep:
-            until, answer = self._listener.answers.get(request.path, (0.0, b""))
-            if self._listener.loop.time() < until and request.version == "1.1":
-                self._running = request
-                self.answered(request, answer, last=True, keep=True)
-                return
         self._running = request
+        if (answer := self._listener.fresh.find(request, self._listener.loop.time())) is not None:
+            self.answered(request, answer, last=True, keep=True)
+            return
         request.readable.set()
         self._listener.runner.submit(request)
 
@@ -284,9 +309,9 @@ class Connection(asyncio.Protocol):
             # What was written goes out at the end of this turn: only then it shows whether the client takes it.
             asyncio.get_running_loop().call_soon(self._ask_for_more, request)
             return
-        self._running = None
+        self._running, self.since = None, self._listener.loop.time()
         if keep and piece.startswith(b"HTTP/1.1 "):
-            self._keep_fresh(request, piece)
+            self._listener.fresh.keep(request, piece, self._listener.loop.time())
         if self._leaving:
             self._transport.close()
         elif not keep or self._closing:
@@ -294,6 +319,8 @@ class Connection(asyncio.Protocol):
         elif self._waiting:
             self._transport.resume_reading()
             self._listener.loop.call_soon(self._next)
+        elif self._refusal is not None:
+            self._say_no(*self._refusal)
         elif self._ended:
             self._transport.close()
         else:
@@ -303,25 +330,19 @@ class Connection(asyncio.Protocol):
         if self._running is None and self._waiting:
             self._run(self._waiting.popleft())
 
-    def _keep_fresh(self, request: Request, answer: bytes) -> None:
-        listener = self._listener
-        if request.path not in listener.fresh or request.method != "GET" or request.query or request.version != "1.1":
-            return
-        now = listener.loop.time()
-        if listener.answers.get(request.path, (0.0, b""))[0] <= now:
-            listener.answers[request.path] = (now + self._limits.fresh_seconds, answer)
-
     def _refuse(self, status: int, code: str) -> None:
+        """Nothing more is read. What was asked before is answered first: a no must never pass for its answer."""
+        if self._closing or self._deaf:
+            return
+        self._deaf = True
+        if self._running is None and not self._waiting:
+            self._say_no(status, code)
+        else:
+            self._refusal, self._deadline = (status, code), _NEVER
+
+    def _say_no(self, status: int, code: str) -> None:
         self._closing = True
-        body = f'{{"success":false,"error":{{"code":"{code}","message":"The request was not taken."}}}}'.encode()
-        words = {
-            400: "Bad Request",
-            408: "Request Timeout",
-            431: "Request Header Fields Too Large",
-            503: "Service Unavailable",
-        }
-        head = f"HTTP/1.1 {status} {words[status]}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self._transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        self._transport.write(refusal(status, code))
         self._linger()
 
     def _linger(self) -> None:
@@ -335,19 +356,24 @@ class Connection(asyncio.Protocol):
 
     def _upgrade(self, rest: bytes) -> None:
         path, _, query = self._url.partition(b"?")
-        if path.rstrip(b"/") not in WS_PATHS or self._running is not None or self._closing:
+        if path.rstrip(b"/") not in WS_PATHS or self._running is not None or self._closing or self._deaf:
             self._hand_over(keep=False)
             return
         headers = Headers()
         for name, value in self._headers:
             headers[name.decode("latin-1")] = value.decode("latin-1")
         tickets = parse_qs(query.decode("latin-1")).get("ticket")
-        self._parser, self._deadline = None, float("inf")
+        self._parser, self._deadline = None, _NEVER
         self._socket = WebSocket(self._transport, self._listener.loop.time())
         handshake = Handshake(self._url.decode("latin-1"), headers)
         self._socket.open(handshake, tickets[0] if tickets else None, self._listener.begin, rest)
 
     # ---- its end ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is asked: whoever leaves here misses nothing but a place."""
+        return self._socket is None and self._running is None and not self._waiting
 
     def tick(self, now: float) -> None:
         """Looks at the deadlines."""

@@ -73,7 +73,8 @@ class WebSocket:
             return
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
-        self._parts.append(bytes(frame.data))
+        if frame.data:  # empty pieces count for nothing, so that no number of them fills the memory
+            self._parts.append(bytes(frame.data))
         if not frame.fin or self._session is None or self._protocol.state is not OPEN:
             return
         raw, self._parts = b"".join(self._parts), []

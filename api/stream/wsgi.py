@@ -32,6 +32,13 @@ _BROKEN = (
 )  # fmt: skip
 
 
+def refusal(status: int, code: str) -> bytes:
+    """A whole answer to what does not reach the application; the connection ends with it."""
+    body = f'{{"success":false,"error":{{"code":"{code}","message":"The request was not taken."}}}}'.encode()
+    head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return _STATUS_LINE[status] + head.encode() + body
+
+
 class Reply(Protocol):
     """Where an answer goes; called in the event loop."""
 
