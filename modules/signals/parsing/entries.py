@@ -17,6 +17,7 @@ from modules.signals.parsing.tokens import N, Token
 _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1_000_000
 _FEW = 20
+_ARROWS = frozenset("→➝➜➡>»")
 _SPAN_JOINT = re.compile(
     r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"
 )
@@ -49,6 +50,8 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
         targets = _other_targets(groups, draft.entry_kind)
     if not targets:
         entries, targets = _lines_below(entries)
+    if not targets:
+        entries, targets = _along_arrows(entries)
     if not targets:
         targets = _like_entry(groups.get(p.PROFIT, []), entries) if stops or groups.get(p.LOSS) else []
         stops = stops or (_like_entry(groups.get(p.LOSS, []), entries) if targets else [])
@@ -120,12 +123,18 @@ def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
     """No word for targets: bare lines under the entry's own line are targets."""
     if not entries:
         return entries, []
-    head = [f for f in entries if f.line == entries[0].line]
-    below = [f for f in entries if f.line != entries[0].line]
+    head = [f for f in entries if f.line == entries[0].line or f.label_line == f.line]
+    below = [f for f in entries if f not in head]
     counted = {f.counted for f in below}
     if len(below) >= 2 and not any(f.counted for f in head) and len(counted) == 1:
         return head, below
     return entries, []
+
+
+def _along_arrows(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
+    """Three prices or more led by arrows ("1.84 → 1.86 → 1.89") go from the entry to the targets; two are a span."""
+    led = [f for f in entries[1:] if f.joint.strip() and set(f.joint.strip()) <= _ARROWS]
+    return (entries[:1], led) if len(led) >= 2 and len(led) == len(entries) - 1 else (entries, [])
 
 
 def _without_strays(targets: list[Figure]) -> list[Figure]:

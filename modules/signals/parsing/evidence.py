@@ -33,6 +33,7 @@ _UNSURE = (p.CONDITION, p.PROMO, p.LEVEL, p.HIT, p.PROFIT, p.RESULT, p.FILLED)
 _OPENING = 25
 _SHORT_REPLY = 14
 _ADVERT_LINES = 3
+_CHATTING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def weigh(
     found = (
         _unreadable(reading)
         or _other_business(reading, symbols)
-        or _talk(reading, symbol)
+        or _talk(reading, draft, symbol)
         or _retold(reading, draft, updates)
         or _several(reading, draft, symbols)
         or _entry(reading, draft, symbol, updates, side)
@@ -66,11 +67,15 @@ def weigh(
     return found or _update(reading, updates, symbol)
 
 
-def _talk(reading: Reading, symbol: Found | None) -> Evidence | None:
+def _talk(reading: Reading, draft: Draft, symbol: Found | None) -> Evidence | None:
     named = symbol is not None and symbol.weight >= _COIN
     talks = bool(reading.parts[p.TALK])
     if (reading.questions and talks) or (not named and (reading.questions or talks)):
         return Evidence(Kind.NONE, 0.7, "talk about a trade, which asks or names no symbol")
+    if reading.parts[p.TALK] >= _CHATTING and not draft.labelled:
+        return Evidence(Kind.NONE, 0.7, "talk among members")
+    if reading.parts[p.FRAMED] and reading.recalled and not named:
+        return Evidence(Kind.NONE, 0.7, "a lesson or an example")
     return None
 
 
@@ -103,6 +108,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
         return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
+    if reading.parts[p.RESULT] and reading.parts[p.EARLIER] and reading.recalled:
+        return Evidence(Kind.NONE, 0.8, "a recap of an earlier day")
     coins = {f.symbol for f in symbols if f.weight >= _COIN}
     gains = reading.percents + reading.distances
     if reading.parts[p.RESULT] and gains >= _LISTED and (len(coins) >= _LISTED or len(reading.sides) >= _LISTED):

@@ -341,7 +341,7 @@ class Reader:
         if counts and self._next_number(at + 2, signs_only=True) is not None:
             return self.line_open or (token.low == "t" and (direct.glued or direct.type is T.MARK))
         if token.low == "t":
-            return self._heads(at, token)
+            return self._heads(at, token) or (self.line_open and self._marked(at, token))
         if token.low in _SEEKING:
             entered = self.found.labels[p.ENTRY] > 0 or any(f.part in _SIDES for f in self.found.figures)
             return entered and is_price(direct)
@@ -501,6 +501,8 @@ class Reader:
         labelled = beside or (self.label_at == at - 2 and before.type is T.SIGN and before.text in "#.-_(")
         sign = after.text if after.type is T.SIGN else " "
         closes = sign == ")"
+        if self.line_open and sign in ").:" and at + 2 < len(self.tokens) and self.tokens[at + 2].type is T.WORD:
+            return True  # the line's own number: "4. Stop - 7.28"
         if not (labelled or self.line_open or (closes and "(" not in self.joint)):
             return False
         following = self._next_number(at + 1)
@@ -521,6 +523,8 @@ class Reader:
             return True
         if self.part in (p.ENTRY, p.STOP) or self.part in _SIDES:
             return after.type not in _ENDS_OR_SIGNS and after.label not in (*LABELS, p.LEVERAGE, p.MAYBE_STOP, p.MARKET)
+        if value > 1 and int(value) == self.next_index.get(self.part or "", 1):
+            return True  # the list goes on, and this place of it is empty
         beside = [figure.value for figure in self.found.figures if figure.part in (p.ENTRY, p.STOP, *_SIDES)]
         return not any(max(value / each, each / value) <= _SHORTEST_RATIO for each in beside)
 

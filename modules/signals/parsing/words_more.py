@@ -47,6 +47,12 @@ TABLES: dict[str, dict[str, str]] = {
         MAYBE_TARGET: "out",
         MAYBE_STOP: "cut",
     },
+    "slips of the pen": {
+        LONG: "lnog|logn|lonng",
+        SHORT: "shrot|shor|shortt",
+        TARGET: "pt|taget|tagets|targt|targts|tarets|tarhet",
+        STOP: "stoploos|stopp loss|stop lossss|sotp loss",
+    },
     "uk": {
         "#1": "перша|першу|перший|перше|першої",
         "#2": "друга|другу|другий|друге|другої",
