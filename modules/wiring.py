@@ -131,6 +131,7 @@ class Place:
         quotes: Callable[[Quote], None] | None = None,
         prices: QuoteClient | None = None,
         idle_seconds: float = 0.25,
+        gather_seconds: float = 0.0,
         doorbell: bool = True,
         acknowledge: bool = True,
     ) -> None:
@@ -145,7 +146,14 @@ class Place:
             if prices is not None and quotes is not None:
                 await prices.start()
             running = asyncio.create_task(
-                live(worker, self.core.clock, self.heartbeat, stopping=stopping, idle_seconds=idle_seconds)
+                live(
+                    worker,
+                    self.core.clock,
+                    self.heartbeat,
+                    stopping=stopping,
+                    idle_seconds=idle_seconds,
+                    gather_seconds=gather_seconds,
+                )
             )
             if prices is not None and quotes is not None:
                 tasks.append(asyncio.create_task(_pump(prices, quotes, worker.wake, acknowledge=acknowledge)))

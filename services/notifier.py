@@ -125,7 +125,7 @@ class Notifier:
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process."""
     async with serve("notifier") as place:
-        await place.live(Notifier(couriers(place.core)), stopping, idle_seconds=0.5)
+        await place.live(Notifier(couriers(place.core)), stopping, idle_seconds=0.5, gather_seconds=0.1)
 
 
 if __name__ == "__main__":

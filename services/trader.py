@@ -67,7 +67,7 @@ async def main(stopping: asyncio.Event) -> None:
     async with serve("trader") as place:
         prices = place.quote_client()
         worker = Trader(place.core, prices)
-        await place.live(worker, stopping, quotes=worker.quote, prices=prices)
+        await place.live(worker, stopping, quotes=worker.quote, prices=prices, gather_seconds=0.1)
 
 
 if __name__ == "__main__":

@@ -44,9 +44,19 @@ class Worker(Protocol):
 
 
 async def live(
-    worker: Worker, clock: Clock, heartbeat: Heartbeat, *, stopping: asyncio.Event, idle_seconds: float = 0.25
+    worker: Worker,
+    clock: Clock,
+    heartbeat: Heartbeat,
+    *,
+    stopping: asyncio.Event,
+    idle_seconds: float = 0.25,
+    gather_seconds: float = 0.0,
 ) -> None:
-    """Turns of `worker` until `stopping` is set, then its `stop`. Sleeps at most `idle_seconds` when idle."""
+    """Turns of `worker` until `stopping` is set, then its `stop`. Sleeps at most `idle_seconds` when idle.
+
+    A worker that nobody waits for lets news gather for `gather_seconds` before it looks: the processor is then free for
+    those that trade.
+    """
     logger = log(worker.name)
     await worker.start()
     failures = 0
@@ -67,6 +77,8 @@ async def live(
             heartbeat.beat(ms_from_utc(clock.now()), state=state, detail=detail)
             if not more:
                 await _first_of(stopping, worker.wake, idle_seconds)
+                if gather_seconds and worker.wake.is_set():
+                    await _sleep_unless(stopping, gather_seconds)
             else:
                 await asyncio.sleep(0)
     finally:
