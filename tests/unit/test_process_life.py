@@ -12,23 +12,20 @@ from modules.runtime.process import live
 
 
 class Counting:
-    """Counts its turns; fails in those it is told to."""
+    """Counts its turns."""
 
     name = "counting"
 
-    def __init__(self, fails: int = 0) -> None:
+    def __init__(self) -> None:
         self.wake = asyncio.Event()
         self.turns = 0
         self.stopped = False
-        self._fails = fails
 
     async def start(self) -> None:
         """Nothing to begin with."""
 
     async def turn(self, _now: datetime) -> bool:
         self.turns += 1
-        if self.turns <= self._fails:
-            raise RuntimeError("this turn fails")
         return False
 
     async def stop(self) -> None:
