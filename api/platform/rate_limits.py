@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from modules.accounts.attempts import network_of_one
 from modules.domain.people import Principal
 
 #: More than so many different askers at once: those not heard of for longest are forgotten (their bucket was full again).
@@ -79,7 +80,7 @@ class Limits:
     def for_address(self, address: str, path: str, now: float) -> Allowance:
         """One request of somebody who is not signed in."""
         buckets = self._sign_ins if path.startswith(GUESSABLE) else self._addresses
-        return buckets.take(_network(address), now)
+        return buckets.take(network_of_one(address), now)
 
     def for_principal(self, who: Principal, now: float, key: str = "") -> Allowance | None:
         """One request of somebody who is; None where there is no limit.
@@ -95,9 +96,3 @@ class Limits:
             of_user = self._users.take(who.user_id, now)
             return min(of_key, of_user, key=lambda each: (each.allowed, each.remaining))
         return self._users.take(who.user_id, now)
-
-
-def _network(address: str) -> str:
-    """One bucket for a whole /64 of IPv6: everybody has that many addresses."""
-    groups = address.split(":")
-    return ":".join(groups[:4]) if len(groups) > 4 else address

@@ -7,6 +7,7 @@ addresses somebody tried.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +33,25 @@ def counters(email: str, address: str) -> tuple[Counter, Counter]:
 
     Many people may share an origin, so that one never waits long.
     """
-    return Counter(_key("pair", email, address), 5, 3600), Counter(_key("origin", address), 30, 60)
+    origin = network_of_one(address)
+    return Counter(_key("pair", email, origin), 5, 3600), Counter(_key("origin", origin), 30, 60)
+
+
+def counter_of_codes(user_id: str) -> Counter:
+    """Codes tried as the second factor of one user, wherever from: who tries them knows the password already."""
+    return Counter(_key("codes", user_id), 10, 900)
+
+
+def network_of_one(address: str) -> str:
+    """What stands for one asker: an IPv4 address, the whole /64 of IPv6 (everybody has that many); other text as it is."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped is not None else str(ipaddress.IPv6Address(int(parsed) >> 64 << 64)) + "/64"
 
 
 def wait_seconds(failures: int, counter: Counter) -> int:
@@ -41,7 +60,7 @@ def wait_seconds(failures: int, counter: Counter) -> int:
     return 0 if beyond < 0 else min(15 * 2 ** min(beyond, 20), counter.longest_seconds)
 
 
-def check(store: Store, counted: Iterable[Counter], now: datetime) -> None:
+def check(store: Store | Transaction, counted: Iterable[Counter], now: datetime) -> None:
     """Raises TooMany, with the seconds to wait, while one of the counters is closed."""
     now_ms = ms_from_utc(now)
     rows = [store["sign_in_attempts"].get(key=each.key) for each in counted]

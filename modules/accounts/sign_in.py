@@ -107,8 +107,12 @@ class SignIn:
             return None
         if not totp:
             return NotSignedIn("A code of the authenticator is needed.", code="totp_required")
+        codes = [attempts.counter_of_codes(str(user["id"]))]
+        attempts.check(tx, codes, attempt.now)
         if self._two_factor.use(tx, user, totp, attempt.now):
+            attempts.succeeded(tx, codes)
             return None
+        attempts.failed(tx, codes, attempt.now)
         return self._failed(tx, user, "wrong_code", "The code is wrong.", attempt)
 
     def _failed(
