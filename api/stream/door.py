@@ -20,8 +20,9 @@ def routes(tickets: Tickets) -> APIBlueprint:
     @blueprint.post("/ticket", summary="A one-time ticket for a WebSocket connection: wss://HOST/api/ws?ticket=TICKET")
     @needs(Verb.OWN_PROFILE)
     def ticket() -> tuple[Any, int]:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        proof = token.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key")
+        shown = request.headers.get("Authorization", "")
+        scheme, _, token = shown.partition(" ")
+        proof = token.strip() if scheme.lower() == "bearer" else shown or request.headers.get("X-API-Key")
         issued = tickets.issue(current(), proof)
         return answer({"ticket": issued, "expires_in": int(LIFETIME_SECONDS)}, 201)
 

@@ -109,6 +109,9 @@ class Session:
         if ticket is None:
             return
         admission = self._tickets.redeem(ticket)
+        if admission is not None and admission.token is not None:  # they may have been signed out since
+            present = self._authenticate(admission.token)
+            admission = Admission(present, admission.token) if present is not None else None
         if admission is None:
             self._fail("the ticket is unknown, used or too old", None)
         else:

@@ -57,8 +57,10 @@ class Access:
         return None
 
     def principal_of_token(self, token: str) -> Principal | None:
-        """Whom a bearer token stands for: an access token, the operator's token or an API key."""
+        """Whom a token stands for: an access token, the operator's token, an API key, or `tma` and a Mini App's data."""
         token, now = token.strip(), self._office.now()
+        if token[:4].lower() == "tma ":
+            return self._of_mini_app(token[4:].strip(), now)
         if token.startswith(API_KEY):
             return self._keys.principal_of(token, now)
         if token.startswith("vzk_"):
