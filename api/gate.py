@@ -75,7 +75,7 @@ def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock
         principal = app.extensions["authenticate"](request)
         if principal is None:
             _count_address(limits, clock)
-            return problems.problem(401, "not_signed_in", "A bearer token is needed: Authorization: Bearer TOKEN.")
+            return problems.problem(401, "not_signed_in", _why_unknown())
         g.principal = principal
         _count(limits.for_principal(principal, clock.monotonic(), request.headers.get("X-API-Key", "")))
         if view is None:
@@ -93,6 +93,16 @@ def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock
             response.headers["RateLimit-Remaining"] = str(allowance.remaining)
             response.headers["RateLimit-Reset"] = str(allowance.reset_seconds)
         return response
+
+
+def _why_unknown() -> str:
+    """What to tell whom nobody knows: whether a proof was missing, or not good, or one too many."""
+    told = [name for name in ("Authorization", "X-API-Key") if request.headers.get(name)]
+    if not told:
+        return "A bearer token is needed: Authorization: Bearer TOKEN."
+    if len(told) > 1:
+        return "Send one proof of who you are, not two: Authorization or X-API-Key."
+    return f"What was sent as {told[0]} is not good, or not any more. Sign in again, or use another key."
 
 
 def _count_address(limits: Limits, clock: Clock) -> None:

@@ -207,6 +207,7 @@ def _changes(rooms: Rooms, position: Position, body: ChangeBody) -> list[OrderRe
     now, key = rooms.clock.now(), request_key()
     found = []
     if body.stop_loss is not None or body.break_even:
+        _refuse_stop_past_the_market(rooms, position, body.stop_loss or position.average_price)
         found.append(manual.moving_stop(position, key, now, price=body.stop_loss))
     if body.targets is not None:
         even = ONE / Decimal(len(body.targets) or 1)
@@ -215,6 +216,17 @@ def _changes(rooms: Rooms, position: Position, body: ChangeBody) -> list[OrderRe
         ]
         found.append(manual.setting_targets(position, key, now, targets=wanted))
     return found
+
+
+def _refuse_stop_past_the_market(rooms: Rooms, position: Position, stop: Decimal) -> None:
+    """A stop that the market has passed would close at once; who wants that closes. Without a price nobody can tell."""
+    quote = rooms.prices.latest(position.symbol)
+    if quote is not None and (quote.last - stop) * position.side.sign <= ZERO:
+        side = "below" if position.side is Side.LONG else "above"
+        raise InvalidInput(
+            f"{position.symbol} is at {plain(quote.last)}: a stop at {plain(stop)} would close the position at once.",
+            fields={"stop_loss": f"must be {side} {plain(quote.last)}"},
+        )
 
 
 def _trail(rooms: Rooms, position: Position, body: TrailBody) -> dict[str, Any]:

@@ -81,5 +81,8 @@ def may(principal: Principal, verb: Verb) -> bool:
 
 def require(principal: Principal, verb: Verb) -> None:
     """Raises NotAllowed where the principal may not."""
-    if not may(principal, verb):
-        raise NotAllowed(f"a {principal.role.value.replace('_', '-')} may not do this ({verb.value})")
+    if may(principal, verb):
+        return
+    if principal.role in PERMISSIONS.get(verb, frozenset()):  # then it is the key's scopes that lack it
+        raise NotAllowed(f"this key may not do this: {verb.value} is not among its scopes")
+    raise NotAllowed(f"a {principal.role.value.replace('_', '-')} may not do this ({verb.value})")

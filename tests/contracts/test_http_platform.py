@@ -128,3 +128,13 @@ def test_a_wrong_method_names_the_right_ones(house: House) -> None:
 def test_who_is_not_signed_in_is_told_how(house: House) -> None:
     answer = house.client.get("/api/positions")
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    for sent, told in (
+        ({}, "is needed"),
+        ({"Authorization": "Bearer over"}, "Authorization is not good"),
+        ({"X-API-Key": "gone"}, "X-API-Key is not good"),
+        ({"Authorization": "Bearer ann", "X-API-Key": "mine"}, "one proof"),
+    ):
+        answer = house.client.get("/api/positions", headers=sent)
+        if answer.status_code == 401:
+            assert told in answer.get_json()["error"]["message"]
+    assert answer.status_code in (200, 401)

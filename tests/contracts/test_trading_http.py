@@ -436,3 +436,17 @@ def test_a_trip_of_the_breaker_is_shown_and_reset(house: House) -> None:
     _, reset = house.call("ann", "POST", "/api/safety/circuit-breaker", json={})
     assert (reset["reset"], reset["trading"]) == (1, "active")
     assert house.call("ann", "POST", "/api/positions", json=OPEN)[0] == 202
+
+
+@pytest.mark.parametrize(("price", "change"), [("60300", {"stop_loss": "60400"}), ("59500", {"break_even": True})])
+def test_a_stop_that_the_market_has_passed_is_refused_and_closes_nothing(
+    house: House, price: str, change: dict[str, Any]
+) -> None:
+    path = f"/api/positions/{opened(house)['id']}"
+    house.price("BTCUSDT", price)
+    status, body = house.call("ann", "PATCH", path, json=change)
+    assert status == 422
+    assert body["error"]["fields"] == {"stop_loss": f"must be below {price}"}
+    house.settle()
+    position = house.call("ann", "GET", path)[1]["position"]
+    assert (position["status"], position["stop_loss"]) == ("open", "59000")
