@@ -79,6 +79,8 @@ export function explain(error) {
   return error.message;
 }
 
+const UNREADABLE = { kind: "unreadable", message: "the answer came, but could not be shown." };
+
 /** A part of a page that reads something: waits, shows it, or says what went wrong and offers to try again. */
 export function loads(what, read, show) {
   const place = h("div.stack", { "aria-busy": "true" }, h("p.waiting", `Reading ${what.toLowerCase()}…`));
@@ -90,8 +92,8 @@ export function loads(what, read, show) {
       if (mine === run) fill(place, show(found));
     } catch (error) {
       if (error.name === "AbortError") return;
+      if (mine === run) fill(place, trouble(error.kind ? error : UNREADABLE, what, place.load));
       if (error.kind === undefined) throw error;
-      if (mine === run) fill(place, trouble(error, what, place.load));
     } finally {
       if (mine === run) place.removeAttribute("aria-busy");
     }

@@ -11,6 +11,7 @@ import { innerPage } from "../market_chart.js";
 import { card, cell, empty, facts, head, loads, side, signed, table } from "../parts.js";
 import { go } from "../router.js";
 import { failed, toast } from "../toast.js";
+import { askFurther, askWhetherBetter, luckCards } from "./backtest_luck.js";
 
 const SHOWN_TRADES = 200;
 const AROUND = 120; // candles on either side of a trade
@@ -40,7 +41,8 @@ function whole(page, found) {
     h("p.quiet", described(found)), notes(found.warnings),
     h(
       "div.form-actions", download(found, "report", "Download the report", "report.html"),
-      download(found, "trades.csv", "Trades as CSV", "trades.csv"), forget(found)
+      download(found, "trades.csv", "Trades as CSV", "trades.csv"),
+      found.kind === "backtest" ? askFurther(found) : null, forget(found)
     ),
     h(
       "div.grid-2", card("Figures", figures(found)),
@@ -49,6 +51,7 @@ function whole(page, found) {
         found.trades ? card("Trades on the candles", chart.element) : null
       )
     ),
+    luckCards(found),
     found.trades ? card(
       `Trades${found.trades.length > SHOWN_TRADES ? `, the last ${SHOWN_TRADES} of ${found.metrics.trades}` : ""}`,
       trades(found, chart), { flush: true }
@@ -135,7 +138,7 @@ function tradesChart(page, found) {
       const answer = await call(
         "GET", `/api/candles/${symbol}`,
         {
-          query: { timeframe: found.data.timeframe, before, limit, exchange: found.data.exchange },
+          query: { timeframe: found.data.timeframe, before, limit, exchange: found.data.origin },
           signal: page.leaving.signal,
         }
       );
@@ -237,7 +240,7 @@ function assumed({ assumptions, data, engine_version: version }) {
       ...shown.map(([name, value]) => [format.words(name), String(value)]),
       [
         "Candles",
-        `${format.quantity(data.rows)} of ${data.exchange ?? data.origin ?? "the store"}, hash ${String(data.hash ?? "").slice(0, 12)}`,
+        `${format.quantity(data.rows)} of ${data.origin ?? "the store"}, hash ${String(data.hash ?? "").slice(0, 12)}`,
       ],
       ["Engine", version]
     ));
@@ -296,8 +299,7 @@ function comparison(page, one, two) {
       "These tests saw different candles: their figures can't be compared fairly. Run both over the same market and span."
     ),
     card("Equity", equity(page, [one, two])), card("Figures", made.element, { flush: true }),
-    h(
-      "p.quiet.small",
-      "A better past is no promise; whether the difference is more than luck, POST /api/backtest/compare tells."
-    )];
+    same ? h(
+      "div.form-actions", askWhetherBetter(one, two), h("span.quiet.small", "A better past is no promise.")
+    ) : null];
 }
