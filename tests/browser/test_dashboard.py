@@ -321,6 +321,22 @@ def test_a_strategy_is_built_by_form_tested_on_the_past_and_compared(
     expect(page.get_by_role("heading", name="Two tests", level=1)).to_be_visible()
     expect(page.get_by_role("region", name="Figures")).to_contain_text("better")
     assert nameless_controls(page) == []
+    page.get_by_role("button", name="Better, or luck?").click()
+    expect(answered(visitor, "Better, or luck?", "compare of")).to_contain_text("than chance would do")
+    visitor.go("backtests", "Backtests")
+    page.get_by_role("link", name="backtest of").first.click()
+    page.get_by_role("button", name="Was it luck?").click()
+    expect(answered(visitor, "Was it luck?", "monte carlo of")).to_contain_text("drawn anew 2,000 times")
+
+
+def answered(window: Visitor, card: str, title: str) -> Locator:
+    """The card of a test that was asked for: opened at once, or found on the list when it took a moment."""
+    region = window.page.get_by_role("region", name=card)
+    link = window.page.get_by_role("link", name=title).first
+    expect(region.or_(link)).to_be_visible(timeout=4 * PATIENCE_MS)
+    if link.is_visible():
+        link.click()
+    return region
 
 
 def test_the_way_back_and_the_keyboard_work(visitor: Visitor) -> None:
