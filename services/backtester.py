@@ -32,6 +32,13 @@ _BEHIND: Final = 10
 #: How often a lease is renewed and progress written down.
 RENEW: Final = timedelta(milliseconds=500)
 _FETCH_SECONDS: Final = 60.0
+#: Price exchanges as candle downloads call them, and the kind of market that their prices are of.
+MARKETS: Final = {
+    "binance": ("binance", "spot"),
+    "binanceusdm": ("binanceusdm", "perpetual"),
+    "bybit": ("bybit", "spot"),
+    "bybitlinear": ("bybit", "perpetual"),
+}
 
 
 @dataclass(slots=True)
@@ -139,11 +146,12 @@ def fetcher(core: Core) -> Fetch | None:
 
     def get(names: list[SeriesName], since_ms: int, progress: Callable[[float], None]) -> None:
         until = ms_from_utc(core.clock.now())
-        wishes = [Wanted(name, since_ms, until) for name in names]
+        ccxt_id, kind = MARKETS[exchange]
+        wishes = [Wanted(name, since_ms, until, kind=kind) for name in names]
 
         async def within() -> list[Downloaded]:
             async with asyncio.timeout(_FETCH_SECONDS):
-                return await fetch(exchange, sink, wishes, address=address, progress=progress)
+                return await fetch(ccxt_id, sink, wishes, address=address, progress=progress)
 
         try:
             results = asyncio.run(within())
