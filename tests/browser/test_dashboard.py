@@ -31,11 +31,18 @@ from tests.processes.running import Program, until
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.xdist_group("dashboard"),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
 TEXT = "🚀 #BTC/USDT LONG <b>now</b>\nEntry: 60000\nTP1 61000\nTP2 62000\nSL 59000"
 EMAIL, PASSWORD = "boss@example.com", "a long sentence for a test"
 ATTACK = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+#: A page's policy lets no text be evaluated in it, so waiting is done by a promise.
+_UNTIL_CONTROLLED = """async () => {
+  const controlled = new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
+  await navigator.serviceWorker.ready;
+  if (!navigator.serviceWorker.controller) await controlled;
+}"""
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -514,8 +521,7 @@ def test_a_subscriber_sees_their_own_things_only_and_signs_in_with_a_second_fact
 def test_the_page_opens_without_a_connection_and_says_so(house: Program, browser: Browser, tmp_path: Path) -> None:
     window = Visitor(browser, f"http://127.0.0.1:{house.port}", tmp_path, service_workers="allow")
     window.sign_in(house.token)
-    window.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
-    window.page.wait_for_function("navigator.serviceWorker.controller !== null")
+    window.page.evaluate(_UNTIL_CONTROLLED)
     window.context.set_offline(True)
     window.page.reload()
     expect(window.page.get_by_role("heading", name="The API can't be reached")).to_be_visible()
