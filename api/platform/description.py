@@ -10,10 +10,11 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 from flask import Response, jsonify, redirect
 from flask_openapi3 import OpenAPI
+from pydantic import BaseModel
 
 from api.gate import needs
 from api.platform.idempotency import HEADER
@@ -136,9 +137,25 @@ def described(app: OpenAPI) -> dict[str, Any]:
                 _complete(operation, method, view)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.pop("ValidationErrorModel", None)
+    for view in map(inspect.unwrap, views.values()):
+        if "body" in view.__annotations__:
+            _show_examples(schemas, get_type_hints(view)["body"])
     schemas["Problem"] = _PROBLEM
     spec["components"]["securitySchemes"] = SECURITY
     return spec
+
+
+def _show_examples(schemas: dict[str, Any], body: type[BaseModel]) -> None:
+    """Puts back the examples of a body and its fields, which the making of the description leaves out."""
+    told = body.model_json_schema()
+    for name, model in {**told.pop("$defs", {}), body.__name__: told}.items():
+        described_model = schemas.get(name, {})
+        if "examples" in model:
+            described_model["examples"] = model["examples"]
+        fields = described_model.get("properties", {})
+        for field, each in model.get("properties", {}).items():
+            if "examples" in each and field in fields:
+                fields[field]["examples"] = each["examples"]
 
 
 def _views(app: OpenAPI) -> dict[tuple[str, str], Callable[..., Any]]:

@@ -56,6 +56,9 @@ def test_the_description_is_complete(house: House) -> None:
                 assert response["description"], (path, code)
             if operation["security"]:
                 assert {"401", "403"} <= operation["responses"].keys(), path
+    bodies = spec["components"]["schemas"]
+    assert bodies["OpenBody"]["properties"]["symbol"]["examples"] == ["BTCUSDT"]
+    assert bodies["StrategyDocument"]["examples"][0]["action"] == "BUY"
     for expected in (("POST", "/api/positions"), ("PATCH", "/api/positions/{position_id}"), ("GET", "/api/health")):
         assert expected in described
 
