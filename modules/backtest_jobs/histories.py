@@ -266,15 +266,22 @@ def _exact(needs: Needs, store: CandleStore, names: Sequence[SeriesName], timefr
 
 
 def missing_in_store(needs: Needs, store: CandleStore, exchange: str) -> list[SeriesName]:
-    """The histories to fetch before `from_store` has all of the span: those whose edges do not reach it."""
+    """The histories to fetch before `from_store` has all of the span: those that no stored one, finer ones included, makes."""
+    stored = [name for name in store.names() if name.exchange == exchange and name.symbol in needs.symbols]
     wanted: list[SeriesName] = []
     for symbol in needs.symbols:
         for timeframe in [needs.timeframe, *needs.higher, *([needs.lower] if needs.lower else [])]:
             name = SeriesName(exchange, symbol, timeframe)
-            first, last = store.first_ms(name), store.last_ms(name)
-            covered = first is not None and last is not None
-            covered = covered and (needs.start_ms is None or (first or 0) <= needs.start_ms + name.timeframe_ms)
-            covered = covered and (needs.end_ms is None or (last or 0) >= needs.end_ms - name.timeframe_ms)
-            if not covered:
+            makers = [each for each in stored if each.symbol == symbol and not name.timeframe_ms % each.timeframe_ms]
+            if not any(_covers(needs, store, each, name.timeframe_ms) for each in makers):
                 wanted.append(name)
     return wanted
+
+
+def _covers(needs: Needs, store: CandleStore, name: SeriesName, length_ms: int) -> bool:
+    """Whether a stored history reaches to both edges of the span, as far as bars of that length have closed."""
+    first, last = store.first_ms(name), store.last_ms(name)
+    if first is None or last is None:
+        return False
+    begins = needs.start_ms is None or first <= needs.start_ms + length_ms
+    return begins and (needs.end_ms is None or last >= needs.end_ms - _SLACK_BARS * length_ms)
