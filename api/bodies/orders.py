@@ -13,15 +13,24 @@ from modules.domain.errors import InvalidInput
 from modules.domain.money import decimal_from
 from modules.trading.exit_program import MAX_TARGETS
 
+#: No order of anybody is so large, and the product of two such numbers is still exact. Longer text is no number of a market.
+_MOST = Decimal(10) ** 11
+_LONGEST_NUMBER = 40
+
 
 def _exact(value: object) -> object:
     """A number as written: text, or a JSON number by its shortest spelling."""
     if value is None or isinstance(value, Decimal):
         return value
+    if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
+        raise ValueError(f"has more than {_LONGEST_NUMBER} characters")
     try:
-        return decimal_from(value)
+        number = decimal_from(value)
     except InvalidInput as wrong:
         raise ValueError(wrong.message) from wrong
+    if number > _MOST:
+        raise ValueError("is out of any sensible range")
+    return number
 
 
 def _zoned(value: datetime | None) -> datetime | None:
