@@ -243,9 +243,9 @@ def test_trading_is_stopped_and_resumed_each_after_one_question(house: Program, 
 
 def test_the_chat_answers_and_renders_no_html_of_others(house: Program, visitor: Visitor) -> None:
     visitor.go("chat", "Chat")
-    visitor.page.get_by_label("Your message").fill("/positions")
+    visitor.page.get_by_label("Your message").fill("/balance")
     visitor.page.get_by_label("Your message").press("Enter")
-    expect(visitor.page.locator(".messages pre").last).to_contain_text("BTCUSDT")
+    expect(visitor.page.locator("li.message-row:not(.mine)", has_text="quity").last).to_be_visible()
     visitor.page.get_by_label("Your message").fill(ATTACK)
     visitor.page.get_by_role("button", name="Send").click()
     expect(visitor.page.locator("li.mine").last).to_contain_text("<img src=x")

@@ -11,6 +11,7 @@ const STATES = /^(price:|positions:live$)/;
 
 const listeners = new Map(); // topic -> Set of {hear, reset}
 const last = new Map(); // topic -> the newest number heard
+const latest = new Map(); // topic of a state -> its newest message
 let socket = null;
 let ready = false;
 let wanted = false;
@@ -32,6 +33,7 @@ export function end() {
   wanted = false;
   clearTimeout(retry);
   last.clear();
+  latest.clear();
   socket?.close();
 }
 
@@ -46,11 +48,14 @@ export function listen(topic, hear, reset = () => {}) {
     if (ready) ask({ action: "subscribe", topics: [topic] });
   }
   listeners.get(topic).add(listener);
+  const known = latest.get(topic); // whoever comes later hears of a state at once, as the first one did
+  if (known) queueMicrotask(() => listeners.get(topic)?.has(listener) && hear(known.data, known));
   return () => {
     const set = listeners.get(topic);
     if (!set?.delete(listener) || set.size) return;
     listeners.delete(topic);
     last.delete(topic);
+    latest.delete(topic);
     if (ready) ask({ action: "unsubscribe", topics: [topic] });
   };
 }
@@ -122,6 +127,7 @@ function welcomed(data) {
 
 function tell(message) {
   last.set(message.topic, message.seq);
+  if (STATES.test(message.topic) && listeners.has(message.topic)) latest.set(message.topic, message);
   for (const listener of listeners.get(message.topic) ?? []) {
     if (message.type === "reset") listener.reset();
     else listener.hear(message.data, message);

@@ -147,7 +147,7 @@ class Talk {
         "p.quiet.small.reply", `re ${rendered(answered.text).textContent.slice(0, 60)}`
       ) : null,
       body, each.picture ? this.picture(each) : null,
-      each.signal_id ? h("p", h("a", { href: `#/signals/${each.signal_id}` }, "Open the signal")) : null,
+      each.signal_id?.startsWith("sig-") ? h("p", h("a", { href: `#/signals/${each.signal_id}` }, "Open the signal")) : null,
       each.buttons.length ? h("div.form-actions", each.buttons.flat().map((button) => this.button(button))) : null,
       h("p.quiet.small.bubble-foot", when(each.at))));
   }
