@@ -17,7 +17,7 @@ from modules.backtesting.robustness.monte_carlo import Method, Simulation
 from modules.backtesting.robustness.walk_forward import Walk
 from modules.candles.names import SeriesName, timeframe_ms, timeframe_name
 from modules.domain.errors import InvalidInput, Trouble
-from modules.strategies.checking import Complaints, refuse
+from modules.strategies.checking import Complaints, only, refuse
 from modules.strategies.documents import read_strategy
 from modules.strategies.language import CustomIndicator, Strategy
 
@@ -105,20 +105,13 @@ class Description:
 def read_description(found: Mapping[str, Any], indicators: Mapping[str, CustomIndicator] | None = None) -> Description:
     """The description in a document. Raises InvalidInput whose `fields` name every wrong place."""
     wrong = Complaints()
-    for name in found:
-        if name not in _FIELDS:
-            wrong.add(str(name), f"is not known here; there are {', '.join(_FIELDS)}")
-    try:
-        kind = Kind(str(found.get("kind", Kind.BACKTEST.value)))
-    except ValueError:
-        refuse("the test", {"kind": f"must be one of {', '.join(each.value for each in Kind)}"})
+    only(found, _FIELDS, "", wrong)
+    kind = _kind(found.get("kind", Kind.BACKTEST.value))
     strategy = read_strategy(_document(found.get("document"), "document"), indicators)
     symbols = _symbols(found.get("symbols") or strategy.symbols, kind, wrong)
     timeframe = _timeframe(found.get("timeframe") or strategy.timeframe, "timeframe", wrong)
     assumed = read_assumptions(found.get("assumptions") or {}, wrong)
-    start_ms, end_ms = _moment(found.get("from"), "from", wrong), _moment(found.get("to"), "to", wrong)
-    if start_ms is not None and end_ms is not None and end_ms < start_ms:
-        wrong.add("to", "must not lie before from")
+    start_ms, end_ms = _span(found, wrong)
     lower = _lower(found.get("lower"), timeframe, wrong)
     luck = _luck(found.get("luck"), wrong)
     walk = _walk(found.get("walk"), kind, wrong)
@@ -150,6 +143,20 @@ def read_description(found: Mapping[str, Any], indicators: Mapping[str, CustomIn
     if other is not None:
         read.rival()
     return read
+
+
+def _kind(found: object) -> Kind:
+    try:
+        return Kind(str(found))
+    except ValueError:
+        refuse("the test", {"kind": f"must be one of {', '.join(each.value for each in Kind)}"})
+
+
+def _span(found: Mapping[str, Any], wrong: Complaints) -> tuple[int | None, int | None]:
+    start_ms, end_ms = _moment(found.get("from"), "from", wrong), _moment(found.get("to"), "to", wrong)
+    if start_ms is not None and end_ms is not None and end_ms < start_ms:
+        wrong.add("to", "must not lie before from")
+    return start_ms, end_ms
 
 
 def _document(found: object, place: str) -> Mapping[str, Any]:
