@@ -45,10 +45,11 @@ def routes(rooms: Rooms) -> APIBlueprint:
     @needs(Verb.OWN_PROFILE)
     def audit_of_user(path: UserPath, query: NumberedQuery) -> Answer:
         everything = may(current(), Verb.READ_AUDIT)
-        if path.user_id != current().user_id and not everything:
+        whose = current().user_id if path.user_id == "me" else path.user_id
+        if whose != current().user_id and not everything:
             raise NotFound("There is no such user.")
         found, following = audit_views.rows_about(
-            rooms.store, path.user_id, limit=query.limit, cursor=query.cursor, everything=everything
+            rooms.store, whose, limit=query.limit, cursor=query.cursor, everything=everything
         )
         return answer({"entries": found, "next_cursor": following})
 

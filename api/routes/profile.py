@@ -82,7 +82,9 @@ def _me(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
         who = current()
         user = rooms.store["users"].get(key=who.user_id) or {}
         if user.get("password_hash"):
-            desk.sign_in.check_password(who, body.password or "", caller())
+            if body.password is None:  # not a wrong try: nothing was tried
+                raise InvalidInput("Your password is needed for this.", fields={"password": "is needed"})
+            desk.sign_in.check_password(who, body.password, caller())
         elif body.confirm != CONFIRMATION:
             raise InvalidInput(f"Write {CONFIRMATION!r} to confirm.", fields={"confirm": f"must be {CONFIRMATION!r}"})
         desk.personal_data.erase(who, caller())

@@ -335,6 +335,9 @@ class TestLeaving:
         house.store["strategies"].insert({"id": "st1", "user_id": user_id})
         house.store["strategy_versions"].insert({"id": "v1", "strategy_id": "st1"})
         house.store["exchange_keys"].insert({"id": "e1", "user_id": user_id, "sealed": "zzz"})
+        for body in (None, {}, {"confirm": "delete my account"}):
+            assert house.code("DELETE", "/api/users/me", ann, json=body) == (422, "invalid_input")
+        assert house.store["audit_log"].count(where("action") == "password.wrong") == 0
         assert house.code("DELETE", "/api/users/me", ann, json={"password": "wrong"}) == (403, "wrong_password")
         assert house.call("DELETE", "/api/users/me", ann, json={"password": PASSWORD})[0] == 200
 

@@ -304,6 +304,7 @@ def test_rows_are_filtered_and_paged(house: House) -> None:
 def test_one_sees_what_was_done_to_one_but_not_who_did_it(house: House) -> None:
     house.call("admin", "PATCH", "/api/admin/users/u-subscriber", json={"role": "analyst"})
     _, own = house.call("subscriber", "GET", "/api/audit/user/u-subscriber")
+    assert house.call("subscriber", "GET", "/api/audit/user/me?limit=1")[1]["entries"] == own["entries"][:1]
     assert [(each["who"], each["origin"], each["after"]) for each in own["entries"]] == [
         ("staff", "", {"role": "analyst"})
     ]
