@@ -92,6 +92,11 @@ _START = """window.addEventListener("load", () => {
 """
 
 
+def file_answer(media_type: str) -> dict[Any, Any]:
+    """What a route declares as its `responses` where its yes is a file and no JSON."""
+    return {200: {"content": {media_type: {"schema": {"type": "string"}}}}}
+
+
 def install(app: OpenAPI) -> None:
     """Serves the whole description at /api/openapi.json and the page over it at /api/docs."""
     made: dict[str, Any] = {}
@@ -180,8 +185,10 @@ def _complete(operation: dict[str, Any], method: str, view: Callable[..., Any]) 
     if once:
         operation.setdefault("parameters", []).append(_KEY_HEADER)
     responses = {code: each for code, each in operation.get("responses", {}).items() if code.startswith("2")}
-    for code in success_codes(view) if not responses else ():
-        responses[code] = {"description": _DONE[code], "content": {"application/json": {"schema": _YES}}}
+    for code in responses or success_codes(view):
+        said = responses.get(code, {})
+        content = said.get("content") or {"application/json": {"schema": _YES}}
+        responses[code] = {**said, "description": _DONE[code], "content": content}
     changes = method != "get"
     for code in _problem_codes(verb, changes=changes) | ({"423"} if once else set()):
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -19,6 +19,7 @@ from api.bodies.backtests import (
     WalkForwardBody,
 )
 from api.gate import current, needs
+from api.platform.description import file_answer
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
 from modules.backtest_jobs.desk import BacktestDesk, refuse_failed
@@ -28,6 +29,8 @@ from modules.backtest_jobs.views import answer_of, job_row, result_row
 Answer = tuple[Any, int]
 #: So long an answer is waited for before the job is named instead.
 WAIT_SECONDS: Final = 2.0
+#: The result, or the job that will have it.
+_ENDS: Final[dict[Any, Any]] = {200: None, 202: None}
 #: The page may show itself and nothing else, whatever a strategy is called.
 _PAGE_POLICY: Final = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -54,34 +57,32 @@ def _answered(desk: BacktestDesk, wish: dict[str, Any]) -> Answer:
 
 
 def _handing_in(blueprint: APIBlueprint, desk: BacktestDesk) -> None:
-    @blueprint.post("", summary="Test a strategy on a market's past", responses={202: None})
+    @blueprint.post("", summary="Test a strategy on a market's past", responses=_ENDS)
     @needs(Verb.RUN_BACKTESTS)
     def backtest(body: BacktestBody) -> Answer:
         return _answered(desk, body.wish())
 
-    @blueprint.post("/run", summary="Test the house's strategy between two days", responses={202: None})
+    @blueprint.post("/run", summary="Test the house's strategy between two days", responses=_ENDS)
     @needs(Verb.RUN_BACKTESTS)
     def run(body: RunBody) -> Answer:
         return _answered(desk, body.wish())
 
-    @blueprint.post("/compare", summary="Two versions on the same candles: better, or luck?", responses={202: None})
+    @blueprint.post("/compare", summary="Two versions on the same candles: better, or luck?", responses=_ENDS)
     @needs(Verb.RUN_BACKTESTS)
     def compare(body: CompareBody) -> Answer:
         return _answered(desk, body.wish())
 
-    @blueprint.post("/monte-carlo", summary="What luck could have done with the same trades", responses={202: None})
+    @blueprint.post("/monte-carlo", summary="What luck could have done with the same trades", responses=_ENDS)
     @needs(Verb.RUN_BACKTESTS)
     def monte_carlo(body: MonteCarloBody) -> Answer:
         return _answered(desk, body.wish())
 
-    @blueprint.post(
-        "/search", summary="Look for parameters, and how much of the best is selection", responses={202: None}
-    )
+    @blueprint.post("/search", summary="Look for parameters, and how much of the best is selection", responses=_ENDS)
     @needs(Verb.RUN_BACKTESTS)
     def search(body: SearchBody) -> Answer:
         return _answered(desk, body.wish())
 
-    @blueprint.post("/walk-forward", summary="Choose on one stretch, trade on the next", responses={202: None})
+    @blueprint.post("/walk-forward", summary="Choose on one stretch, trade on the next", responses=_ENDS)
     @needs(Verb.RUN_BACKTESTS)
     def walk_forward(body: WalkForwardBody) -> Answer:
         return _answered(desk, body.wish())
@@ -124,7 +125,11 @@ def _reading(blueprint: APIBlueprint, desk: BacktestDesk, redrawing: Redrawing) 
         desk.results.delete(current().user_id, path.backtest_id)
         return answer({"id": path.backtest_id})
 
-    @blueprint.get("/<backtest_id>/report", summary="The report: one HTML page that loads nothing")
+    @blueprint.get(
+        "/<backtest_id>/report",
+        summary="The report: one HTML page that loads nothing",
+        responses=file_answer("text/html"),
+    )
     @needs(Verb.READ_BACKTESTS)
     def report(path: BacktestPath) -> Response:
         response = Response(
@@ -133,13 +138,13 @@ def _reading(blueprint: APIBlueprint, desk: BacktestDesk, redrawing: Redrawing) 
         response.headers["Content-Security-Policy"] = _PAGE_POLICY
         return response
 
-    @blueprint.get("/<backtest_id>/trades.csv", summary="Its trades as CSV")
+    @blueprint.get("/<backtest_id>/trades.csv", summary="Its trades as CSV", responses=file_answer("text/csv"))
     @needs(Verb.READ_BACKTESTS)
     def trades(path: BacktestPath) -> Response:
         text = trades_csv(desk.results.document(current().user_id, path.backtest_id))
         return _file(text.encode(), "text/csv; charset=utf-8", f"{path.backtest_id}-trades.csv")
 
-    @blueprint.get("/<backtest_id>/chart.png", summary="Its picture")
+    @blueprint.get("/<backtest_id>/chart.png", summary="Its picture", responses=file_answer("image/png"))
     @needs(Verb.READ_BACKTESTS)
     def chart(path: BacktestPath) -> Response:
         picture = redrawing.picture(current().user_id, path.backtest_id)

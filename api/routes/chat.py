@@ -12,6 +12,7 @@ from tinydb import where
 
 from api.bodies.chat import ChatMessage, ChatQuery, PicturePath
 from api.gate import current, needs
+from api.platform.description import file_answer
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import InvalidInput, NotAllowed, NotFound
@@ -48,7 +49,9 @@ def routes(rooms: Rooms) -> APIBlueprint:
             raise NotAllowed("An API key with scopes can't use the chat: commands reach further than its scopes.")
         return answer({"number": ask(rooms.store, who, body.text, rooms.clock.now())}, 202)
 
-    @blueprint.get("/pictures/<room>/<int:number>", summary="The picture of a message (PNG)")
+    @blueprint.get(
+        "/pictures/<room>/<int:number>", summary="The picture of a message (PNG)", responses=file_answer("image/png")
+    )
     @needs(Verb.OWN_PROFILE)
     def picture(path: PicturePath) -> Any:
         room = _room(path.room, current())

@@ -54,8 +54,14 @@ def test_the_description_is_complete(house: House) -> None:
             assert any(code.startswith("2") for code in operation["responses"]), (method, path)
             for code, response in operation["responses"].items():
                 assert response["description"], (path, code)
+                assert response["content"], (path, code)
             if operation["security"]:
                 assert {"401", "403"} <= operation["responses"].keys(), path
+    for path in ("/api/backtest", "/api/backtest/run", "/api/backtest/search"):  # the result, or the job
+        assert {"200", "202"} <= spec["paths"][path]["post"]["responses"].keys()
+    for path, media in (("report", "text/html"), ("trades.csv", "text/csv"), ("chart.png", "image/png")):
+        answers = spec["paths"][f"/api/backtest/{{backtest_id}}/{path}"]["get"]["responses"]
+        assert list(answers["200"]["content"]) == [media]
     bodies = spec["components"]["schemas"]
     assert bodies["OpenBody"]["properties"]["symbol"]["examples"] == ["BTCUSDT"]
     assert bodies["StrategyDocument"]["examples"][0]["action"] == "BUY"
