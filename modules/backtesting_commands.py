@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -334,7 +335,7 @@ def _carry_out(
 
     described = asked.described()
     material = from_files(needs_of(described), asked.files, timeframe=asked.timeframe, lower=lower)
-    means: Means = Means(kept=kept, processes=processes, tables=tables)
+    means: Means = Means(kept=kept, processes=processes, tables=tables, most_points=sys.maxsize)
     with bar(what) as told:
         return carry_out(described, material, told or (lambda _share: None), means)
 

@@ -15,7 +15,7 @@ from modules.backtest_jobs.histories import Market, Material, Needs
 from modules.backtest_jobs.hunts import Hunt, Way, varied
 from modules.backtesting import portfolio
 from modules.backtesting.benchmark import hold_equity
-from modules.backtesting.documents import points, result_document, thinned
+from modules.backtesting.documents import MOST_POINTS, points, result_document, thinned
 from modules.backtesting.engine import run
 from modules.backtesting.result import Result, hash_of
 from modules.backtesting.robustness.checkpoint import Checkpoint, fingerprint
@@ -40,11 +40,13 @@ _RANKED: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """How a long test is carried out: where finished pieces are kept (None: nowhere), and on how many processes."""
+    """How a test is carried out: where finished pieces of a long one are kept (None: nowhere), on how many processes, with
+    the tables of its trades or without, and with how many points of its equity."""
 
     kept: Path | None = None
     processes: int = 0
     tables: bool = False
+    most_points: int = MOST_POINTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +175,9 @@ def _backtest(described: Description, material: Material, progress: Progress, me
     result = played(described, material, strategy)
     progress(0.5)
     checks = _checked(described, material, strategy, lambda share: progress(0.5 + 0.5 * share))
-    document = result_document(result, described.document, checks=checks, tables=means.tables)
+    document = result_document(
+        result, described.document, checks=checks, tables=means.tables, most_points=means.most_points
+    )
     return Outcome(document, result)
 
 
@@ -183,8 +187,8 @@ def _compare(described: Description, material: Material, progress: Progress, mea
     second = played(described, material, described.rival())
     progress(0.6)
     compared = compare(first, second, seed=described.luck.seed, progress=lambda share: progress(0.6 + 0.4 * share))
-    document = result_document(first, described.document, tables=means.tables)
-    other = result_document(second, described.other or {}, tables=means.tables)
+    document = result_document(first, described.document, tables=means.tables, most_points=means.most_points)
+    other = result_document(second, described.other or {}, tables=means.tables, most_points=means.most_points)
     shared = ("data", "benchmark")
     document["b"] = {name: value for name, value in other.items() if name not in shared}
     document["comparison"] = compared.document()
@@ -195,7 +199,7 @@ def _monte_carlo(described: Description, material: Material, progress: Progress,
     result = played(described, material, described.strategy())
     progress(0.1)
     simulated = simulate(result, described.luck, lambda share: progress(0.1 + 0.9 * share))
-    document = result_document(result, described.document, tables=means.tables)
+    document = result_document(result, described.document, tables=means.tables, most_points=means.most_points)
     return Outcome({**document, "monte_carlo": simulated.document()}, result)
 
 
@@ -225,7 +229,7 @@ def _walk_forward(described: Description, material: Material, progress: Progress
         subject, candles, hunt.sets(), described.walk, hunt.objective,
         checkpoint=kept, processes=means.processes, progress=progress,
     )  # fmt: skip
-    document = result_document(walked.joined, described.document, tables=means.tables)
+    document = result_document(walked.joined, described.document, tables=means.tables, most_points=means.most_points)
     return Outcome({**document, "walk_forward": walked.document(), "asked": hunt.as_json()}, walked.joined)
 
 
@@ -237,7 +241,9 @@ def _search(described: Description, material: Material, progress: Progress, mean
     values = found.best.parameters if found.best else {}
     best = Play(strategy, described.source, market, indicators=described.indicators).chosen(values)
     result = played(described, material, best)
-    document = result_document(result, {**best.document, "timeframe": described.timeframe}, tables=means.tables)
+    document = result_document(
+        result, {**best.document, "timeframe": described.timeframe}, tables=means.tables, most_points=means.most_points
+    )
     maps = _heat_maps(found)
     told = {**found.document(_RANKED), "heat_map": next(iter(maps), None), "heat_maps": maps, "luck": chance}
     return Outcome({**document, "search": {**told, "asked": hunt.as_json()}}, result)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
+import numpy as np
+
 from modules.analysis.candles import Candles
 from modules.backtesting.benchmark import hold_equity
 from modules.backtesting.documents import points, result_document, thinned
@@ -173,7 +175,9 @@ def _warnings(warnings: Sequence[Mapping[str, str]]) -> str:
 def _curve(document: Mapping[str, Any], held: Points) -> str:
     if len(document["equity"]) < 2:
         return ""
-    return _section("Equity and drawdown", equity_drawing(document["equity"], held, document["assumptions"]["capital"]))
+    told, capital = document["equity"], document["assumptions"]["capital"]
+    drawn = [told[place] for place in thinned(np.array([point[1] for point in told])).tolist()]
+    return _section("Equity and drawdown", equity_drawing(drawn, held, capital))
 
 
 def _markets(markets: Sequence[Candles], trades: Sequence[Mapping[str, Any]]) -> str:
