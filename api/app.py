@@ -86,6 +86,7 @@ def create_app(rooms: Rooms) -> OpenAPI:
         validation_error_status=422,
         validation_error_callback=problems.invalid_fields,
     )
+    app.url_map.merge_slashes = False  # no redirect is made of what a client wrote, be it path or Host
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["TRUST_PROXY"] = rooms.settings.trust_proxy
     app.extensions["patience"] = Patience(rooms)
