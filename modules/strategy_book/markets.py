@@ -34,15 +34,20 @@ class MarketNow:
 def market_of(store: CandleStore, strategy: Strategy, symbol: str, at_ms: int) -> MarketNow:
     """What was known of `symbol` at `at_ms`, from the exchange whose candles reach furthest.
 
-    Raises NotFound where nothing is stored that could answer.
+    Raises NotFound where nothing is stored that could answer, saying what is missing or too old.
     """
     exchanges = sorted({name.exchange for name in store.names() if name.symbol == symbol})
     found = []
+    missing: list[NotFound] = []
     for exchange in exchanges:
         try:
             found.append(_at_exchange(store, strategy, symbol, at_ms, exchange))
-        except NotFound:
-            continue
+        except NotFound as reason:
+            missing.append(reason)
+    if not found and len(missing) == 1:
+        raise missing[0]
+    if not found and missing:
+        raise NotFound(f"no stored candles of {symbol} make {strategy.timeframe} bars that closed lately")
     if not found:
         raise NotFound(f"no candles of {symbol} that make {strategy.timeframe} bars are stored here")
     return max(found, key=lambda each: (each.closed_ms, len(each.candles)))

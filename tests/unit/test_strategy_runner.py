@@ -11,6 +11,7 @@ import pytest
 
 from modules.analysis.candles import Candles
 from modules.candles import CandleStore, SeriesName
+from modules.domain.errors import NotFound
 from modules.domain.market import utc_from_ms
 from modules.domain.people import Principal, Role
 from modules.strategies.documents import read_strategy
@@ -96,6 +97,19 @@ def test_the_exchange_whose_candles_reach_furthest_counts(tmp_path: Path) -> Non
     assert set(market.higher) == {"4h"}
     earlier = market_of(CandleStore(tmp_path / "candles"), strategy, "BTCUSDT", START + 300 * HOUR)
     assert earlier.closed_ms == START + 300 * HOUR
+
+
+def test_candles_that_are_too_old_are_not_called_missing(tmp_path: Path) -> None:
+    strategy, store = read_strategy({"name": "x", "entry": ALWAYS}), CandleStore(tmp_path / "candles")
+    years_later = START + 20_000 * HOUR
+    with pytest.raises(NotFound, match="no candles of BTCUSDT that make 1h bars are stored here"):
+        market_of(store, strategy, "BTCUSDT", years_later)
+    keep(tmp_path, "BTCUSDT", 400)
+    with pytest.raises(NotFound, match="no 1h candle of BTCUSDT that is stored here closed recently"):
+        market_of(store, strategy, "BTCUSDT", years_later)
+    keep(tmp_path, "BTCUSDT", 400, exchange="bybit")
+    with pytest.raises(NotFound, match="no stored candles of BTCUSDT make 1h bars that closed lately"):
+        market_of(store, strategy, "BTCUSDT", years_later)
 
 
 def test_strategies_that_need_the_same_candles_share_them(tmp_path: Path) -> None:
