@@ -75,6 +75,14 @@ class Door:
         return self.call("POST", "/api/signals/inbox", json={k: v for k, v in body.items() if v is not ...})
 
 
+@pytest.fixture(scope="module")
+def asked_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """One application for all questions that change nothing."""
+    made = Door(tmp_path_factory.mktemp("asked"))
+    yield made
+    made.world.close()
+
+
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
     made = Door(tmp_path)
@@ -142,11 +150,11 @@ def test_a_malformed_body_is_a_clear_no(door: Door, raw: bytes) -> None:
         ({"unknown": 1}, "unknown"),
     ],
 )
-def test_a_wrong_value_is_named(door: Door, fields: dict[str, Any], name: str) -> None:
-    status, body = door.say(**fields)
+def test_a_wrong_value_is_named(asked_door: Door, fields: dict[str, Any], name: str) -> None:
+    status, body = asked_door.say(**fields)
     assert status == 422, body
     assert name in body["error"]["fields"]
-    assert door.world.store["messages"].all() == []
+    assert asked_door.world.store["messages"].all() == []
 
 
 @pytest.mark.parametrize("text", ["   \n", "\ud800", "\x00", "я" * 60_000], ids=["blank", "half", "zero", "bytes"])
@@ -196,13 +204,13 @@ def test_a_body_beyond_a_megabyte_is_refused(door: Door) -> None:
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer {token}x", "Bearer é"]
 )
-def test_without_the_token_nothing_is_told(door: Door, header: str | None) -> None:
+def test_without_the_token_nothing_is_told(asked_door: Door, header: str | None) -> None:
     for method, path in (("GET", "/api/positions"), ("POST", "/api/safety/killswitch"), ("GET", "/api/nothing")):
-        headers = {} if header is None else {"Authorization": header.format(token=door.token)}
-        answer = door.client.open(path, method=method, headers=headers, json={} if method == "POST" else None)
+        headers = {} if header is None else {"Authorization": header.format(token=asked_door.token)}
+        answer = asked_door.client.open(path, method=method, headers=headers, json={} if method == "POST" else None)
         assert answer.status_code == 401
         assert answer.get_json()["error"]["code"] == "not_signed_in"
-    assert door.world.store["safety"].all() == []
+    assert asked_door.world.store["safety"].all() == []
 
 
 def test_health_and_the_description_are_open(door: Door) -> None:
@@ -231,8 +239,8 @@ def test_every_list_answers_empty_and_full(door: Door, path: str) -> None:
      "cursor=%00", "cursor=W10=", "cursor=" + "x" * 300, "cursor=..%2F..%2Fetc", "limit=1&limit=x"],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/api/positions", "/api/orders", "/api/signals"])
-def test_a_wrong_query_is_a_clear_no(door: Door, path: str, query: str) -> None:
-    status, body = door.call("GET", f"{path}?{query}")
+def test_a_wrong_query_is_a_clear_no(asked_door: Door, path: str, query: str) -> None:
+    status, body = asked_door.call("GET", f"{path}?{query}")
     if query == "limit=1&limit=x":
         assert status in (200, 422)
     else:
@@ -242,8 +250,8 @@ def test_a_wrong_query_is_a_clear_no(door: Door, path: str, query: str) -> None:
 @pytest.mark.parametrize(
     "query", ["after=-1", "after=x", "after=1e400", "limit=0", "kind=Nonsense", "after=" + "9" * 40]
 )
-def test_a_wrong_event_query_is_a_clear_no(door: Door, query: str) -> None:
-    status, body = door.call("GET", f"/api/events?{query}")
+def test_a_wrong_event_query_is_a_clear_no(asked_door: Door, query: str) -> None:
+    status, body = asked_door.call("GET", f"/api/events?{query}")
     assert status == 422, body
 
 
