@@ -6,7 +6,7 @@ kernel's triggers; `from_float` is the way back.
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 from modules.domain.errors import InvalidInput
 
@@ -60,6 +60,10 @@ def plain(number: Decimal) -> str:
     return "0" if text in {"", "-0"} else text
 
 
+#: Amounts of any length can be rounded: the usual context raises beyond 28 digits.
+_WIDE = Context(prec=400)
+
+
 def cents(amount: Decimal, places: int = 2) -> Decimal:
     """Amount of quote currency for display, rounded half to even."""
-    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, context=_WIDE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,19 @@ class Heartbeat:
         if last and last.state == state and last.detail == detail and 0 <= now_ms - last.at_ms < self._every_ms:
             return
         self._last = Beat(self._process, os.getpid(), state, now_ms, self._started_ms, detail, facts)
-        body = {name: getattr(self._last, name) for name in Beat.__slots__}
+        self._write(self._last)
+
+    def _write(self, beat: Beat) -> None:
+        body = {name: getattr(beat, name) for name in Beat.__slots__}
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(body), encoding="utf-8")
         draft.replace(self._path)
+
+    def fail(self, detail: str) -> None:
+        """No work was done: the last beat's time stays, so that silence is still noticed, and its state tells why."""
+        if self._last is not None and self._last.state != "failing":
+            self._last = replace(self._last, state="failing", detail=detail)
+            self._write(self._last)
 
 
 def read_beats(folder: Path) -> dict[str, Beat]:

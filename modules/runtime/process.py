@@ -22,6 +22,7 @@ from modules.runtime.heartbeat import Heartbeat
 from modules.runtime.logs import log
 from modules.runtime.settings import EXIT_MISCONFIGURED
 
+_FAILING = 3
 _LONGEST_PAUSE = 5.0
 
 
@@ -71,6 +72,8 @@ async def live(
             except Exception as error:
                 failures += 1
                 logger.error("turn failed", error=repr(error), in_a_row=failures, exc_info=error)
+                if failures >= _FAILING:
+                    heartbeat.fail(f"{failures} turns failed in a row: {type(error).__name__}")
                 await _sleep_unless(stopping, min(0.1 * 2**failures, _LONGEST_PAUSE))
                 continue
             state, detail = worker.status()

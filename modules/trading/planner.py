@@ -15,7 +15,7 @@ from typing import Any
 
 from tinydb import where
 
-from database import Collection, Entry, Store, Transaction
+from database import Collection, Entry, Store, StoreError, Transaction
 from modules.domain.errors import OutcomeUnknown, Refused, Unavailable
 from modules.domain.events import Event, EventKind
 from modules.domain.market import ms_from_utc
@@ -39,6 +39,7 @@ from modules.trading.signal_terms import SignalTerms, settings_under
 #: How long a signal waits for a first price before it is refused.
 PATIENCE_MS = 120_000
 HALF = Decimal("0.5")
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Planner:
         self._store = parts.store
         self._log = log("planner")
         self._waiting: dict[str, Decimal] = {}
+        self._failed: dict[str, int] = {}
         kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED, EventKind.SIGNAL_CLOSED)
         self._consumer = JournalConsumer(parts.store, "planner", self._handle, kinds)
 
@@ -86,11 +88,35 @@ class Planner:
         decided = 0
         waiting: dict[str, Decimal] = {}
         for item in self._store["planning_queue"].search(where("created_at") >= 0, order_by="created_at"):
-            if await self._plan(item, now):
+            if await self._plan_or_bury(item, now):
                 decided += 1
             else:
                 waiting[item["symbol"]] = Decimal(item["reference"])
         self._waiting = waiting
+        return decided
+
+    async def _plan_or_bury(self, item: dict[str, Any], now: datetime) -> bool:
+        """One item that can't be planned keeps nobody else waiting: after some tries it is refused, and operators are told."""
+        name = str(item["id"])
+        try:
+            decided = await self._plan(item, now)
+        except StoreError:
+            raise  # not the item's fault
+        except Exception as error:  # noqa: BLE001 - each account's plan stands by itself
+            tries = self._failed[name] = self._failed.get(name, 0) + 1
+            self._log.error("planning failed", item=name, tries=tries, error=repr(error), exc_info=error)
+            if tries < _TRIES:
+                return False
+            decided = self._decide(
+                item, Refused("not_plannable", "This trade could not be planned; the operator is told."), now
+            )
+            sentence = f"The trade {name} could not be planned: {type(error).__name__}. It was refused; see the log."
+            with self._store.transaction() as tx:
+                append(
+                    tx, Event(EventKind.ALARM, now, {"area": "planner", "sentence": sentence}, key=f"unplanned:{name}")
+                )
+        if decided:
+            self._failed.pop(name, None)
         return decided
 
     # ---- signals --------------------------------------------------------------------------------------------------
