@@ -238,6 +238,8 @@ def _asked(
         said = parse_file_name(candles)
         if len(names) > 1:
             raise InvalidInput("--candles is one file, so --symbol can name one symbol only")
+        if names and said is not None and names[0] != said.symbol:
+            raise InvalidInput(f"--symbol {names[0]}: {candles.name} holds candles of {said.symbol}")
         wanted = names or [said.symbol if said else candles.name.split(".")[0].upper()]
         own = file_timeframe(candles, None if said else timeframe)
         files = {wanted[0]: candles}

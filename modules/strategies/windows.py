@@ -143,20 +143,31 @@ def latest_standing(confirmed: Integers, ended: Integers, rows: int) -> Integers
     return out
 
 
+#: Values that running sums made differ by this share of their size at most, where exact ones are equal.
+_ROUNDING = 1e-12
 BELOW, AT_MOST, ABOVE, AT_LEAST, EQUAL = 0, 1, 2, 3, 4
 
 
 @kernel(inline=True)
-def _holds(code: int, left: float, right: float) -> bool:
+def _apart(left: float, right: float) -> float:
+    """How far `left` lies above `right`; nothing where only rounding parts them, so that a flat price is its own average."""
+    between = left - right
+    if left == right or abs(between) <= _ROUNDING * max(abs(left), abs(right)):
+        return 0.0
+    return between
+
+
+@kernel(inline=True)
+def _holds(code: int, between: float) -> bool:
     if code == BELOW:
-        return left < right
+        return between < 0.0
     if code == AT_MOST:
-        return left <= right
+        return between <= 0.0
     if code == ABOVE:
-        return left > right
+        return between > 0.0
     if code == AT_LEAST:
-        return left >= right
-    return left == right
+        return between >= 0.0
+    return between == 0.0
 
 
 @kernel
@@ -166,7 +177,7 @@ def compare(code: int, left: Floats, right: Floats, yes: Marks, no: Marks) -> No
     for row in range(len(left)):
         a, b = left[row], right[0] if same else right[row]
         known = not (np.isnan(a) or np.isnan(b))
-        holds = _holds(code, a, b)
+        holds = _holds(code, _apart(a, b))
         yes[row] = known and holds
         no[row] = known and not holds
 
@@ -178,8 +189,8 @@ def cross(side: float, left: Floats, right: Floats, yes: Marks, no: Marks) -> No
     if len(left):
         yes[0] = no[0] = False
     for row in range(1, len(left)):
-        now = (left[row] - (right[0] if same else right[row])) * side
-        before = (left[row - 1] - (right[0] if same else right[row - 1])) * side
+        now = _apart(left[row], right[0] if same else right[row]) * side
+        before = _apart(left[row - 1], right[0] if same else right[row - 1]) * side
         known = not (np.isnan(now) or np.isnan(before))
         crossed = now > 0.0 and before <= 0.0
         yes[row] = known and crossed

@@ -44,13 +44,17 @@ class BuiltinParameter:
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A built-in strategy: its document with the defaults, its parameters and what it does, in words."""
+    """A built-in strategy: its document with the defaults, its parameters and what it does, in words.
+
+    `rising` holds pairs of parameters of which the first must be below the second.
+    """
 
     name: str
     title: str
     explanation: str
     parameters: tuple[BuiltinParameter, ...]
     document: Mapping[str, Any]
+    rising: tuple[tuple[str, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The form of the API."""
@@ -78,7 +82,8 @@ def describe(name: str) -> Builtin:
         raise NotFound(f"there is no built-in strategy {name!r}; there are {', '.join(_NAMES)}")
     body = json.loads(resources.files(__package__).joinpath(f"{name}.json").read_text("utf-8"))
     found = tuple(BuiltinParameter(**{**each, "sets": tuple(each["sets"])}) for each in body["parameters"])
-    return Builtin(body["name"], body["title"], body["explanation"], found, MappingProxyType(body["document"]))
+    rising = tuple((lower, upper) for lower, upper in body.get("rising", []))
+    return Builtin(body["name"], body["title"], body["explanation"], found, MappingProxyType(body["document"]), rising)
 
 
 def builtin(name: str, parameters: Mapping[str, Any] | None = None) -> Strategy:
@@ -104,6 +109,10 @@ def builtin_document(name: str, parameters: Mapping[str, Any] | None = None) -> 
         one = known[key]
         checked = number(value, key, wrong, low=one.low, high=one.high, whole=one.whole)
         values.update(dict.fromkeys(one.sets, int(checked) if checked is not None and one.whole else checked))
+    for lower, upper in found.rising:
+        low, high = ((parameters or {}).get(each, known[each].default) for each in (lower, upper))
+        if not wrong.fields and low >= high:
+            wrong.add(lower, f"must be below {upper}, {low} is not below {high}")
     if wrong.fields:
         listed = "; ".join(f"{place}: {words}" for place, words in wrong.fields.items())
         raise InvalidInput(f"{name} can't be made: {listed}", fields=wrong.fields)
