@@ -77,9 +77,14 @@ def cancel(tx: Transaction, purpose: Purpose, subject: str) -> None:
 
 def newest(tx: Transaction, purpose: Purpose, subject: str, now: datetime) -> Document | None:
     """The row of the newest code that is still good."""
-    rows = tx["one_time_codes"].search((where("subject") == subject) & (where("purpose") == purpose.value))
-    good = [row for row in rows if row["used_at"] is None and row["expires_at"] > ms_from_utc(now)]
+    good = waiting(tx, purpose, subject, now)
     return good[-1] if good else None
+
+
+def waiting(tx: Transaction, purpose: Purpose, subject: str, now: datetime) -> list[Document]:
+    """The rows of the codes that are still good, oldest first."""
+    rows = tx["one_time_codes"].search((where("subject") == subject) & (where("purpose") == purpose.value))
+    return [row for row in rows if row["used_at"] is None and row["expires_at"] > ms_from_utc(now)]
 
 
 def _kept(code: str) -> str:

@@ -1,10 +1,12 @@
 """Registering, and proving that an address is one's own. No account exists before its address is proven.
 
-Every answer here is the same whether the address is known or not; what its owner is told goes by mail.
+Every answer here is the same whether the address is known or not; what its owner is told goes by mail. Where several
+registrations wait for one address, none of their passwords is taken: somebody else's may be among them.
 """
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 
 from database import DuplicateKey
@@ -61,7 +63,11 @@ class Registration:
             email = str(row["subject"]).removeprefix("email:")
             if by_email(tx, email) is not None:
                 raise Conflict("This address has an account already. Sign in.", code="known_already")
+            others = one_time.waiting(tx, Purpose.REGISTER, f"email:{email}", now)
+            disputed = any(each["known"] and each["known"] != row["known"] for each in others)
             password_hash, name = str(row["known"]["password_hash"]), str(row["known"]["name"])
+            if disputed:  # whose password this is the address does not prove; its owner sets another
+                password_hash = self._office.passwords.kept(secrets.token_urlsafe(32))
             settings = self._office.settings
             user = add_user(
                 tx, settings, now, email=email, password_hash=password_hash, name=name, role=Role.SUBSCRIBER
@@ -69,6 +75,9 @@ class Registration:
             one_time.cancel(tx, Purpose.REGISTER, f"email:{email}")
             tx["one_time_codes"].upsert({**row, "known": {}, "used_at": ms_from_utc(now)})
             post(tx, email, Letter.WELCOME, now, user_id=user["id"])
+            if disputed:
+                reset = one_time.issue(tx, Purpose.RESET_PASSWORD, f"email:{email}", now)
+                post(tx, email, Letter.RESET, now, fields={"code": reset}, reader=Reader.ACCOUNT)
             subject, after = f"user:{user['id']}", {"role": Role.SUBSCRIBER.value}
             who = principal(user, "mail")
             audit.record(tx, who, "user.registered", subject, now=now, origin=caller.address, after=after)

@@ -104,13 +104,17 @@ def test_opening_the_link_twice_is_no_mistake(house: House) -> None:
     assert len([row for row in house.store["users"].all() if row.get("email") == ANN]) == 1
 
 
-def test_of_two_registrations_the_second_link_finds_the_first(house: House) -> None:
+def test_where_two_registered_one_address_its_owner_sets_another_password(house: House) -> None:
     for password in (PASSWORD, "another long one"):
         house.call("POST", "/api/auth/register", json={"email": ANN, "password": password})
     one, two = [each["fields"]["code"] for each in house.mails(ANN)]
     assert house.call("POST", "/api/auth/verify-email", json={"token": two})[0] == 200
     assert house.code("POST", "/api/auth/verify-email", json={"token": one})[0] in (409, 422)
-    house.signed_in(password="another long one")
+    for password in (PASSWORD, "another long one"):
+        assert house.call("POST", "/api/auth/login", json={"email": ANN, "password": password})[0] == 401
+    path = f"/api/auth/reset-password/{house.mailed('reset')}"
+    assert house.call("POST", path, json={"password": NEW})[0] == 200
+    house.signed_in(password=NEW)
 
 
 def test_a_code_ends_and_a_new_one_can_be_asked_for(house: House) -> None:
