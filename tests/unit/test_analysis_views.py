@@ -86,7 +86,7 @@ def test_what_is_not_there_is_said(store: CandleStore) -> None:
         read_history(store, "ETHUSDT", "1h", START_MS)
     with pytest.raises(NotFound, match="15m"):
         read_history(store, "BTCUSDT", "15m", START_MS)
-    with pytest.raises(NotFound, match="had closed by then"):
+    with pytest.raises(NotFound, match="closed recently before"):
         read_history(store, "BTCUSDT", "1h", START_MS)
     with pytest.raises(BadCandles, match="timeframe"):
         read_history(store, "BTCUSDT", "soon", START_MS)
