@@ -53,20 +53,19 @@ class Views:
         self._store = store
         self._run_dir = run_dir
 
-    # ---- lists ----------------------------------------------------------------------------------------------------
-
     def positions(
         self,
         status: str = "open",
         *,
         accounts: Collection[str] | None = None,
+        symbol: str | None = None,
         prices: Mapping[str, Decimal] | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page:
-        """Positions, newest first. `accounts` limits whose; None is everybody's."""
+        """Positions, newest first. `accounts` limits whose; None is everybody's. `symbol` leaves only those of it."""
         wanted = None if status == "all" else where("status") == status
-        found, following = self._page("positions", _and(wanted, _of(accounts)), "opened_at", cursor, limit)
+        found, following = self._page("positions", _and(wanted, _of(accounts, symbol)), "opened_at", cursor, limit)
         return Page([position_row(from_document(Position, each), prices or {}) for each in found], following)
 
     def orders(
@@ -74,13 +73,14 @@ class Views:
         status: str = "all",
         *,
         accounts: Collection[str] | None = None,
+        symbol: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page:
-        """Orders, newest first. `status` is an order state, `open` for all that work, or `all`."""
+        """Orders, newest first. `status` is an order state, `open` for all that work, or `all`; `symbol` as for positions."""
         working = ["submitted", "unknown", "open", "partially_filled"]
         wanted = {"all": None, "open": where("state").one_of(working)}.get(status, where("state") == status)
-        found, following = self._page("orders", _and(wanted, _of(accounts)), "created_at", cursor, limit)
+        found, following = self._page("orders", _and(wanted, _of(accounts, symbol)), "created_at", cursor, limit)
         return Page([order_row(from_document(Order, each)) for each in found], following)
 
     def signals(
@@ -88,18 +88,24 @@ class Views:
         status: str = "all",
         *,
         source: str | None = None,
+        symbol: str | None = None,
+        side: str | None = None,
+        since: datetime | None = None,
         viewer: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page:
         """Signals, newest first. `status` is a signal status, `open` for waiting and active, or `all`.
 
+        `source`, `symbol` and `side` leave only theirs, `since` only what was received then or later.
         Signals of private sources are shown to the `viewer` whose they are, and to nobody else.
         """
         open_ones = where("status").one_of(["waiting", "active"])
         wanted = {"all": None, "open": open_ones}.get(status, where("status") == status)
-        if source is not None:
-            wanted = _and(wanted, where("source") == source)
+        for field, value in (("source", source), ("symbol", symbol), ("side", side)):
+            wanted = _and(wanted, where(field) == value if value is not None else None)
+        if since is not None:
+            wanted = _and(wanted, where("received_at") >= ms_from_utc(since))
         seen = ~where("owner").exists() | where("owner").one_of([None, viewer])
         found, following = self._page("signals", _and(wanted, seen), "received_at", cursor, limit)
         return Page([signal_row(from_document(Signal, each)) for each in found], following)
@@ -172,7 +178,7 @@ class Views:
         closed = [from_document(Position, each) for each in self._store["positions"].search(mine)]
         wins = [each for each in closed if each.net_pnl > ZERO]
         return {
-            "since": since.isoformat(),
+            "since": iso(ms_from_utc(since)),
             "trades": len(closed),
             "wins": len(wins),
             "net_pnl": plain(sum((each.net_pnl for each in closed), ZERO)),
@@ -382,8 +388,9 @@ def _moment(at: datetime | None) -> str | None:
     return at.isoformat().replace("+00:00", "Z") if at is not None else None
 
 
-def _of(accounts: Collection[str] | None) -> QueryInstance | None:
-    return where("account_id").one_of(sorted(accounts)) if accounts is not None else None
+def _of(accounts: Collection[str] | None, symbol: str | None) -> QueryInstance | None:
+    mine = where("account_id").one_of(sorted(accounts)) if accounts is not None else None
+    return _and(mine, where("symbol") == symbol if symbol is not None else None)
 
 
 def _and(left: QueryInstance | None, right: QueryInstance | None) -> QueryInstance | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from api.bodies.trading import OwnedQuery, Strict
+from api.bodies.trading import OwnedQuery, SideWord, Since, Strict, Symbol
 from modules.domain.errors import InvalidInput
 from modules.domain.money import decimal_from
 from modules.trading.exit_program import MAX_TARGETS
@@ -33,29 +32,9 @@ def _exact(value: object) -> object:
     return number
 
 
-def _zoned(value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is None:
-        raise ValueError("needs a time zone, for example 2026-01-31T12:00:00Z")
-    return None if value is None else value.astimezone(UTC)
-
-
-def _plain_symbol(value: object) -> object:
-    return value.replace("/", "").replace("-", "").strip().upper() if isinstance(value, str) else value
-
-
-def _upper(value: object) -> object:
-    words = {"BUY": "LONG", "SELL": "SHORT"}
-    return words.get(value.strip().upper(), value.strip().upper()) if isinstance(value, str) else value
-
-
-Symbol = Annotated[
-    str, BeforeValidator(_plain_symbol), StringConstraints(min_length=4, max_length=30, pattern=r"^[A-Z0-9]+$")
-]
-SideWord = Annotated[Literal["LONG", "SHORT"], BeforeValidator(_upper)]
 Positive = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
 Percent = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0, le=100)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Since = Annotated[datetime | None, AfterValidator(_zoned)]
 
 
 class Target(Strict):

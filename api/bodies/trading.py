@@ -5,10 +5,43 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC)
+
+
+def zoned(value: datetime | None) -> datetime | None:
+    """The moment in UTC. Raises ValueError where it names no zone."""
+    if value is not None and value.tzinfo is None:
+        raise ValueError("needs a time zone, for example 2026-01-31T12:00:00Z")
+    return None if value is None else value.astimezone(UTC)
+
+
+def plain_symbol(value: object) -> object:
+    """BTC/USDT, btc-usdt and BTCUSDT are one symbol; what is no text stays as it is."""
+    return value.replace("/", "").replace("-", "").strip().upper() if isinstance(value, str) else value
+
+
+def side_word(value: object) -> object:
+    """LONG or SHORT however written; buying is long, selling short."""
+    words = {"BUY": "LONG", "SELL": "SHORT"}
+    return words.get(value.strip().upper(), value.strip().upper()) if isinstance(value, str) else value
+
+
+Symbol = Annotated[
+    str, BeforeValidator(plain_symbol), StringConstraints(min_length=4, max_length=30, pattern=r"^[A-Z0-9]+$")
+]
+SideWord = Annotated[Literal["LONG", "SHORT"], BeforeValidator(side_word)]
+Since = Annotated[datetime | None, AfterValidator(zoned)]
 
 
 class Strict(BaseModel):
@@ -58,13 +91,20 @@ class OwnedQuery(ListQuery):
     all: bool = Field(default=False, description="Staff only: everybody's.")
 
 
-class PositionQuery(OwnedQuery):
+class TradingQuery(OwnedQuery):
+    """A page of what happened on accounts, of one symbol or one account where named."""
+
+    symbol: Symbol | None = Field(default=None, description="Only of this symbol, as in BTCUSDT.")
+    account_id: Identifier | None = Field(default=None, description="Only of this one of one's own accounts.")
+
+
+class PositionQuery(TradingQuery):
     """Positions by status."""
 
     status: Literal["open", "closed", "all"] = "open"
 
 
-class OrderQuery(OwnedQuery):
+class OrderQuery(TradingQuery):
     """Orders by state; `open` is every one that works."""
 
     status: Literal[
@@ -77,6 +117,14 @@ class SignalQuery(ListQuery):
 
     status: Literal["all", "open", "waiting", "active", "closed", "cancelled", "expired", "invalid"] = "all"
     source: str | None = Field(default=None, max_length=200)
+
+
+class SignalListQuery(SignalQuery):
+    """Signals by what they say and when they came, too."""
+
+    symbol: Symbol | None = Field(default=None, description="Only of this symbol, as in BTCUSDT.")
+    side: SideWord | None = Field(default=None, description="LONG or SHORT.")
+    since: Since = Field(default=None, description="Received then or later: ISO-8601 with zone.")
 
 
 class EventQuery(Strict):

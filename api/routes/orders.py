@@ -9,11 +9,11 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.asking import ask_for, outcome_row
 from api.bodies.orders import OcoBody, OrderPath, PlanPath, PlanQuery, TrailingStopBody
-from api.bodies.trading import ListQuery, OrderQuery
+from api.bodies.trading import ListQuery, OrderQuery, TradingQuery
 from api.gate import current, needs, origin
 from api.platform.idempotency import answered_once, request_key
 from api.rooms import Rooms, answer
-from api.scope import accounts_in_question, own_accounts
+from api.scope import accounts_in_question, own_account, own_accounts
 from modules.accounts.audit import record
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import Conflict, NotFound, Unavailable
@@ -68,8 +68,13 @@ def _plain_orders(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/orders", summary="Orders, newest first")
     @needs(Verb.READ_TRADES)
     def orders(query: OrderQuery) -> Answer:
-        whose = accounts_in_question(rooms, query.user, query.all)
-        page = rooms.views.orders(query.status, accounts=whose, cursor=query.cursor, limit=query.limit)
+        page = rooms.views.orders(
+            query.status,
+            accounts=accounts_asked_for(rooms, query),
+            symbol=query.symbol,
+            cursor=query.cursor,
+            limit=query.limit,
+        )
         return answer({"orders": page.rows, "next_cursor": page.next_cursor})
 
     @blueprint.get("/orders/<order_id>", summary="One order")
@@ -136,6 +141,12 @@ def _calling_off(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @needs(Verb.TRADE)
     def cancel_trailing_stop(path: OrderPath) -> Answer:
         return _call_off(rooms, path.order_id)
+
+
+def accounts_asked_for(rooms: Rooms, query: TradingQuery) -> list[str] | None:
+    """Ids of the accounts a list shows; None is everybody's. Raises NotFound for an account that is not one's own."""
+    whose = accounts_in_question(rooms, query.user, query.all)
+    return whose if query.account_id is None else [own_account(rooms, query.account_id).id]
 
 
 def open_position_of(rooms: Rooms, position_id: str) -> Position:

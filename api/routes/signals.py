@@ -9,7 +9,7 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.market import EmptyBody, SourcePath, SourceQuery
-from api.bodies.trading import InboxMessage, SignalPath, SignalQuery
+from api.bodies.trading import InboxMessage, SignalListQuery, SignalPath
 from api.gate import current, needs
 from api.rooms import Rooms, answer
 from api.routes.trade_settings import set_settings
@@ -35,10 +35,16 @@ def routes(rooms: Rooms) -> APIBlueprint:
 
     @blueprint.get("/signals", summary="Signals, newest first")
     @needs(Verb.READ_SIGNALS)
-    def signals(query: SignalQuery) -> Answer:
-        mine = current().user_id
+    def signals(query: SignalListQuery) -> Answer:
         page = rooms.views.signals(
-            query.status, source=query.source, viewer=mine, cursor=query.cursor, limit=query.limit
+            query.status,
+            source=query.source,
+            symbol=query.symbol,
+            side=query.side,
+            since=query.since,
+            viewer=current().user_id,
+            cursor=query.cursor,
+            limit=query.limit,
         )
         return answer({"signals": page.rows, "next_cursor": page.next_cursor})
 

@@ -22,9 +22,9 @@ from api.bodies.trading import EventQuery, PositionQuery
 from api.gate import current, needs, origin
 from api.platform.idempotency import answered_once, request_key
 from api.rooms import Rooms, answer
-from api.routes.orders import follow_with_trail, open_position_of
+from api.routes.orders import accounts_asked_for, follow_with_trail, open_position_of
 from api.routes.trade_settings import change_settings
-from api.scope import accounts_in_question, own_account, own_accounts
+from api.scope import own_account, own_accounts
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import InvalidInput
 from modules.domain.events import EventKind
@@ -57,9 +57,13 @@ def _reading(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @needs(Verb.READ_TRADES)
     def positions(query: PositionQuery) -> Answer:
         prices = rooms.prices_of_open_positions()
-        whose = accounts_in_question(rooms, query.user, query.all)
         page = rooms.views.positions(
-            query.status, accounts=whose, prices=prices, cursor=query.cursor, limit=query.limit
+            query.status,
+            accounts=accounts_asked_for(rooms, query),
+            symbol=query.symbol,
+            prices=prices,
+            cursor=query.cursor,
+            limit=query.limit,
         )
         return answer({"positions": page.rows, "next_cursor": page.next_cursor})
 
