@@ -89,7 +89,8 @@ def _watch_refusals(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.after_app_request
     def note_refusal(response: Response) -> Response:
         who: Principal | None = g.get("principal")
-        if who is not None and response.status_code in (403, 404) and request.path.startswith("/api/"):
+        refused = response.status_code in (403, 404) and request.path.startswith("/api/")
+        if who is not None and refused and request.url_rule is not None:  # a path that isn't there refuses nobody
             try:
                 _note(rooms, who, response.status_code)
             except StoreError as error:  # the answer is made already

@@ -38,7 +38,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
 
 
 def _addresses(blueprint: APIBlueprint, rooms: Rooms, book: InboundBook) -> None:
-    base = rooms.settings.public_url.rstrip("/")
+    base = rooms.settings.web_address
 
     def row(hook: InboundHook) -> dict[str, Any]:
         shown = {name: value for name, value in to_document(hook).items() if name not in ("salt", "user_id", "kind")}
