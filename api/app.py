@@ -29,6 +29,7 @@ from api.routes import (
     notifications,
     orders,
     pages,
+    predecessor,
     profile,
     safety,
     seed_paths,
@@ -72,6 +73,7 @@ AREAS = (
     webhooks,
     inbound_webhooks,
     notifications,
+    predecessor,
     pages,
 )
 

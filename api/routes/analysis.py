@@ -8,10 +8,13 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.analysis import AnalysisQuery, ScanBody, ScoreBody, SymbolPath, WeightsBody, WinProbabilityBody
+from api.bodies.predecessor import PredictQuery
 from api.gate import needs
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
+from modules.analysis.forecasts import HOURS_AHEAD
 from modules.analysis_views import Weights
+from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc
 from modules.views import iso
 
@@ -87,7 +90,12 @@ def _simple(blueprint: APIBlueprint, rooms: Rooms) -> None:
 
     @blueprint.get("/analytics/predict/<symbol>", summary="The price a day ahead, with its measured error")
     @needs(Verb.READ_ANALYSIS)
-    def predict(path: SymbolPath, query: AnalysisQuery) -> Answer:
+    def predict(path: SymbolPath, query: PredictQuery) -> Answer:
+        if query.hours != HOURS_AHEAD:
+            raise InvalidInput(
+                f"Forecasts look {HOURS_AHEAD} hours ahead: for no other horizon is it measured how wrong they are.",
+                fields={"hours": f"must be {HOURS_AHEAD}"},
+            )
         return answer(views.predict(path.symbol, query.timeframe, _moment(rooms, query.at)))
 
     @blueprint.get("/analytics/sentiment/<symbol>", summary="The market's mood, and others' opinions of it")

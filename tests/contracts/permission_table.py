@@ -18,6 +18,9 @@ GET    /assets/shell.json
 GET    /manifest.webmanifest
 GET    /sw.js
 GET    /api/
+GET    /health
+GET    /api/status
+GET    /api/test
 GET    /api/docs
 GET    /api/docs/start.js
 GET    /api/health
@@ -74,6 +77,11 @@ POST   /api/auth/logout-all
 GET    /api/auth/me
 POST   /api/auth/password
 GET    /api/auto-trade/status
+GET    /api/analytics/performance
+GET    /api/analytics/risk
+GET    /api/latest
+GET    /api/trades
+GET    /api/users/<user_id>/stats
 GET    /api/balance
 GET    /api/database/risk-limits
 GET    /api/database/signals
@@ -219,6 +227,9 @@ POST   /api/signals/inbox
 POST   /api/admin/broadcast
 GET    /api/admin/health
 GET    /api/admin/metrics
+GET    /api/admin/trading/performance
+GET    /api/analytics/platform
+GET    /api/system/ip
 GET    /api/admin/overview
 GET    /api/database/system-metrics
 GET    /api/events
@@ -229,6 +240,8 @@ GET    /api/admin/users
 GET    /api/admin/users/<user_id>
 PATCH  /api/admin/users/<user_id>
 POST   /api/admin/users/<user_id>/sign-out
+GET    /api/admin/audit
+GET    /api/users
 GET    /api/audit
 GET    /api/audit/alerts
 POST   /api/audit/alerts/<alert_id>/acknowledge

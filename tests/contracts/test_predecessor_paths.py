@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tinydb import where
 
 from tests.contracts.trading_house import House
 from tests.flows.world import ENTRY
@@ -106,3 +107,107 @@ def test_a_path_that_is_not_there_refuses_nobody(house: House) -> None:
     assert house.world.store["audit_log"].count() == 0
     assert house.call("ann", "GET", "/api/positions/none")[0] == 404
     assert house.world.store["audit_log"].count() == 1
+
+
+# ---- earlier paths --------------------------------------------------------------------------------------------------
+
+
+def test_results_are_what_the_closed_trades_made(house: House) -> None:
+    empty = get(house, "/api/analytics/performance")["performance"]
+    assert (empty["trades"], empty["win_rate"], empty["best"], empty["net_pnl"]) == (0, None, None, "0")
+    assert get(house, "/api/latest")["trade"] is None
+    trade(house)
+    made = get(house, "/api/analytics/performance?days=7")
+    (recorded,) = get(house, "/api/trades")["trades"]
+    assert made["performance"]["net_pnl"] == made["performance"]["best"] == recorded["pnl"]
+    assert (made["performance"]["wins"], made["performance"]["win_rate"]) == (1, "1")
+    assert made["performance"]["profit_factor"] is None  # nothing was lost
+    assert [each["symbol"] for each in made["symbols"]] == ["BTCUSDT"]
+    assert get(house, "/api/latest")["trade"] == recorded
+    (account,) = get(house, "/api/users/ann/stats")["stats"]["accounts"]
+    assert (account["net_pnl"], account["open_positions"]) == (recorded["pnl"], 0)
+    house.world.clock.advance(8 * 86_400)
+    assert get(house, "/api/analytics/performance?days=7")["performance"]["trades"] == 0
+    assert house.call("bob", "GET", "/api/users/ann/stats")[0] == 404
+    assert house.call("bob", "GET", f"/api/analytics/performance?account_id={account['account_id']}")[0] == 404
+    assert house.call("ann", "GET", "/api/analytics/performance?days=0")[0] == 422
+
+
+def test_risk_is_what_the_stops_would_lose(house: House) -> None:
+    idle = get(house, "/api/analytics/risk")["risk"]
+    assert (idle["exposure"], idle["open_risk"], idle["drawdown"]) == ("0", "0", "0")
+    house.world.say(ENTRY, "1")
+    house.settle()
+    house.price("BTCUSDT", "60000")
+    (held,) = get(house, "/api/positions")["positions"]
+    risk = get(house, "/api/analytics/risk")["risk"]
+    quantity, average, stop = (float(held[name]) for name in ("quantity", "average_price", "stop_loss"))
+    assert float(risk["exposure"]) == pytest.approx(60_000 * quantity)
+    assert float(risk["open_risk"]) == pytest.approx((average - stop) * quantity)
+    assert (risk["open_positions"], risk["without_stop"], risk["valued_at_entry"]) == (1, [], [])
+    account = held["account_id"]
+    at = int(house.world.clock.now().timestamp() * 1000) - 1000
+    equity = float(risk["equity"])
+    for number, worth in enumerate((equity * 2, equity / 2)):
+        mark = {"id": f"m{number}", "account_id": account, "at": at + number, "fine": True}
+        house.world.store["equity_history"].insert({**mark, "equity": str(worth), "wallet": str(worth)})
+    fallen = get(house, "/api/analytics/risk")["risk"]
+    assert (fallen["drawdown"], fallen["max_drawdown"]) == ("0.5", "0.75")
+
+
+def test_the_platforms_figures_are_for_staff_and_add_no_two_currencies(house: House) -> None:
+    trade(house)
+    whole = get(house, "/api/analytics/platform?days=1", "operator")
+    _, page = house.call("operator", "GET", "/api/admin/trading/performance?limit=2")
+    rest = get(house, f"/api/admin/trading/performance?cursor={page['next_cursor']}", "operator")
+    rows = [*page["accounts"], *rest["accounts"]]
+    assert ([each["user_id"] for each in rows], rest["next_cursor"]) == (["ann", "bob", "operator"], None)
+    (made,) = whole["performance"]
+    assert (made["currency"], made["paper"]) == (rows[0]["currency"], True)
+    assert made["trades"] == sum(each["trades"] for each in rows)
+    assert float(made["net_pnl"]) == pytest.approx(sum(float(each["net_pnl"]) for each in rows))
+    house.world.store["accounts"].update({"currency": "USDC"}, where("user_id") == "bob")
+    split = get(house, "/api/analytics/platform", "operator")["performance"]
+    assert [each["currency"] for each in split] == ["USDC", "USDT"]
+    for path in ("/api/analytics/platform", "/api/admin/trading/performance", "/api/system/ip", "/api/users"):
+        assert house.call("ann", "GET", path)[0] == 403
+
+
+def test_what_chiefs_read_is_the_same_under_both_paths(house: House) -> None:
+    house.call("ann", "GET", "/api/users")
+    assert get(house, "/api/admin/audit", "operator") == get(house, "/api/audit", "operator")
+    assert get(house, "/api/admin/audit", "operator")["entries"]
+    assert get(house, "/api/users", "operator") == get(house, "/api/admin/users", "operator")
+
+
+def test_signs_of_life_need_no_sign_in(house: House) -> None:
+    plain, usual = house.client.get("/health"), house.client.get("/api/health")
+    assert (plain.status_code, plain.json) == (usual.status_code, usual.json)
+    assert plain.json is not None
+    assert plain.json["status"] == "down"  # no process runs
+    status = get(house, "/api/status", None)
+    assert set(status) == {"success", "status", "version", "trading", "prices"}
+    assert get(house, "/api/test", None)["time"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("url", "ip", "host"),
+    [("", None, None), ("https://203.0.113.9:8443", "203.0.113.9", "203.0.113.9"), ("https://a.test", None, "a.test")],
+)
+def test_the_public_address_is_told_only_where_it_is_known(
+    house: House, url: str, ip: str | None, host: str | None
+) -> None:
+    house.settings.__dict__["public_url"] = url
+    told = get(house, "/api/system/ip", "operator")
+    assert (told["ip"], told["host"]) == (ip, host)
+    assert "not known here" in told["message"] or ip
+
+
+def test_a_forecast_is_refused_for_a_horizon_nobody_measured(house: House) -> None:
+    status, body = house.call("ann", "GET", "/api/analytics/predict/BTCUSDT?hours=48")
+    assert (status, body["error"]["fields"]) == (422, {"hours": "must be 24"})
+    assert "24 hours" in body["error"]["message"]
+    assert "hours" not in house.call("ann", "GET", "/api/analytics/predict/BTCUSDT?hours=24")[1]["error"].get(
+        "fields", {}
+    )
+    assert house.call("ann", "GET", "/api/analytics/predict/BTCUSDT?hours=169")[0] == 422
