@@ -151,7 +151,7 @@ def test_its_chart_is_drawn_and_follows_the_price(house: Program, visitor: Visit
 
 
 def test_positions_move_with_the_price_and_close_after_one_question(house: Program, visitor: Visitor) -> None:
-    signal = house.positions("open")[0]["signal_id"]
+    signal = traded(house, TEXT.replace("TP2 62000", "TP2 62700"))
     visitor.go("positions", "Positions")
     house.tick("BTCUSDT", "60500")
     row = row_of(visitor, signal)
