@@ -12,7 +12,6 @@ from api.bodies.predecessor import PredictQuery
 from api.gate import needs
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
-from modules.analysis.forecasts import HOURS_AHEAD
 from modules.analysis_views import Weights
 from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc
@@ -91,6 +90,8 @@ def _simple(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/analytics/predict/<symbol>", summary="The price a day ahead, with its measured error")
     @needs(Verb.READ_ANALYSIS)
     def predict(path: SymbolPath, query: PredictQuery) -> Answer:
+        from modules.analysis.forecasts import HOURS_AHEAD  # numerics are loaded when somebody asks for them
+
         if query.hours != HOURS_AHEAD:
             raise InvalidInput(
                 f"Forecasts look {HOURS_AHEAD} hours ahead: for no other horizon is it measured how wrong they are.",
