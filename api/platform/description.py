@@ -17,6 +17,7 @@ from flask_openapi3 import OpenAPI
 from pydantic import BaseModel
 
 from api.gate import needs
+from api.platform import examples
 from api.platform.idempotency import HEADER
 from modules.accounts.permissions import Verb
 
@@ -140,6 +141,7 @@ def described(app: OpenAPI) -> dict[str, Any]:
         for method, operation in item.items():
             if method in _METHODS and (view := views.get((_shape(rule), method))) is not None:
                 _complete(operation, method, view)
+                examples.show(operation, method, rule)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.pop("ValidationErrorModel", None)
     for view in map(inspect.unwrap, views.values()):
