@@ -95,7 +95,7 @@ def _telegram_side(core: Core, rooms: Rooms, wake: asyncio.Event) -> TelegramSid
 
 
 async def main(stopping: asyncio.Event) -> None:
-    """The life of this process."""
+    """The life of this process, a little behind those that trade: a post's picture costs more than its trades."""
     async with serve("broadcast") as place:
         core, prices = place.core, place.quote_client()
         views = Views(core.store, core.run_dir)

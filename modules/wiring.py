@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -169,8 +170,12 @@ class Place:
 
 
 @asynccontextmanager
-async def serve(name: str) -> AsyncIterator[Place]:
-    """A process's place in the house; closes the store at the end."""
+async def serve(name: str, *, behind: int = 0) -> AsyncIterator[Place]:
+    """A process's place in the house; closes the store at the end.
+
+    `behind` is how far it stands behind those that trade when the processors are short (a `nice` level).
+    """
+    os.nice(behind)
     settings = load_settings()
     set_up_logs(name, settings.log_level, settings.log_format)
     core = open_core(settings)

@@ -58,11 +58,11 @@ class AdvancedOrdersMonitor:
 
 
 async def main(stopping: asyncio.Event) -> None:
-    """The life of this process."""
+    """The life of this process. Prices are looked at as they come; what the journal brings may gather a moment."""
     async with serve("orders") as place:
         prices = place.quote_client()
         worker = AdvancedOrdersMonitor(place.core, prices)
-        await place.live(worker, stopping, quotes=worker.quote, prices=prices, acknowledge=False)
+        await place.live(worker, stopping, quotes=worker.quote, prices=prices, acknowledge=False, gather_seconds=0.02)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ from modules.runtime.logs import log
 from modules.runtime.process import run
 from modules.wiring import Core, serve
 
-_BEHIND: Final = 10
 #: How often a lease is renewed and progress written down.
 RENEW: Final = timedelta(milliseconds=500)
 _FETCH_SECONDS: Final = 60.0
@@ -166,8 +165,7 @@ def fetcher(core: Core) -> Fetch | None:
 
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process, behind those that trade: tests take the processor that they leave."""
-    os.nice(_BEHIND)
-    async with serve("backtester") as place:
+    async with serve("backtester", behind=10) as place:
         core = place.core
         queue = JobQueue(core.store)
         workshop = Workshop(

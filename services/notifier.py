@@ -9,7 +9,6 @@ one that waits for a slow server, or fails, keeps no other from its work.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -31,9 +30,6 @@ from modules.runtime.settings import kept_secret
 from modules.wiring import Core, serve
 
 _LONGEST_PAUSE_SECONDS = 60.0
-
-#: Nobody waits for a mail as money waits for an order.
-_BEHIND = 10
 
 
 class Courier(Protocol):
@@ -127,8 +123,7 @@ class Notifier:
 
 
 async def main(stopping: asyncio.Event) -> None:
-    """The life of this process."""
-    os.nice(_BEHIND)
+    """The life of this process, behind those that trade: nobody waits for a mail as money waits for an order."""
     async with serve("notifier") as place:
         await place.live(Notifier(couriers(place.core)), stopping, idle_seconds=0.5, gather_seconds=0.1)
 

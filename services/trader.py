@@ -4,7 +4,6 @@ markets, and lets users' strategies decide; it sends no order."""
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import datetime
 
 from modules.analysis_views import AnalysisViews
@@ -15,8 +14,6 @@ from modules.runtime.process import run
 from modules.wiring import Core, serve
 from services.opinion_keeper import OpinionKeeper
 from services.strategy_runner import StrategyRunner
-
-_BEHIND = 10
 
 
 class Trader:
@@ -63,7 +60,6 @@ class Trader:
 
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process, behind those that trade: analysis takes the processor that they leave."""
-    os.nice(_BEHIND)
     async with serve("trader") as place:
         prices = place.quote_client()
         worker = Trader(place.core, prices)

@@ -124,10 +124,13 @@ class OrderCalls:
         return self._store["orders"].contains((where("account_id") == account_id) & where("state").one_of(_IN_DOUBT))
 
     def settle(self, report: OrderReport) -> tuple[str, ...]:
-        """Writes what the exchange said of one order, in one transaction; returns the plans it concerns."""
+        """Writes what the exchange said of one order, in one transaction; returns the plans it concerns.
+
+        It need not wait for the disk: after a power cut the exchange is asked again, and still knows.
+        """
         now = self._clock.now()
         try:
-            with self._store.transaction(durable=True) as tx:
+            with self._store.transaction() as tx:
                 return settlement.apply_report(tx, report, now)
         except (Conflict, InvalidInput, DuplicateKey) as wrong:
             self._alarm(report, str(wrong), now)

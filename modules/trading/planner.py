@@ -211,7 +211,7 @@ class Planner:
         self, item: dict[str, Any], decision: Plan | Refused, now: datetime, given: PlanningInput | None = None
     ) -> bool:
         """Stores the decision and takes the item off the queue; always True."""
-        with self._store.transaction(durable=True) as tx:
+        with self._store.transaction() as tx:
             if not tx["planning_queue"].contains(key=item["id"]):
                 return True
             tx["planning_queue"].remove(key=item["id"])
