@@ -15,9 +15,9 @@ from bots.commands import TABLE
 from bots.dashboard_chat import DashboardChat
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.domain.signals import Signal
-from modules.notices.charts import signal_chart
 from modules.notices.local_channel import deliver_local
 from modules.notices.outbox import Outbox
+from modules.notices.painter import Painter
 from modules.records import from_document
 from modules.runtime.logs import log
 from modules.runtime.process import run
@@ -42,8 +42,9 @@ class Broadcast:
         self._open = OpenSymbols(core.store)
         self._outbox = Outbox(core.store)
         self._dashboard = DashboardChat(TABLE, rooms, self.wake)
+        self._painter = Painter()
         self._log = log("broadcast")
-        self._telegram = _telegram_side(core, rooms, self.wake)
+        self._telegram = _telegram_side(core, rooms, self._painter, self.wake)
 
     async def start(self) -> None:
         """Says once what is missing."""
@@ -62,15 +63,20 @@ class Broadcast:
         return more > 0
 
     def _painted(self, signal_id: str) -> str | None:
-        """Draws a signal's picture into the data directory, once; where it lies."""
+        """Has a signal's picture drawn into the data directory, once; where it lies, None where none could be drawn."""
         path = self._core.settings.data_dir / "pictures" / f"{signal_id}.png"
         document = self._core.store["signals"].get(key=signal_id)
         if document is None:
             return None
         if not path.exists():
             signal = from_document(Signal, document)
+            picture = self._painter.draw(signal, self._rooms.candles(signal.symbol))
+            if picture is None:
+                return None
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(signal_chart(signal, self._rooms.candles(signal.symbol)))
+            draft = path.with_suffix(".draft")
+            draft.write_bytes(picture)
+            draft.replace(path)
         return str(path)
 
     async def stop(self) -> None:
@@ -78,6 +84,7 @@ class Broadcast:
         await self._dashboard.stop()
         if self._telegram is not None:
             await self._telegram.stop()
+        self._painter.close()
 
     def status(self) -> tuple[str, str]:
         """Up; the detail says what is missing or wrong."""
@@ -86,17 +93,17 @@ class Broadcast:
         return "up", self._telegram.trouble
 
 
-def _telegram_side(core: Core, rooms: Rooms, wake: asyncio.Event) -> TelegramSide | None:
+def _telegram_side(core: Core, rooms: Rooms, painter: Painter, wake: asyncio.Event) -> TelegramSide | None:
     if not core.settings.telegram_bot_token.get_secret_value():
         return None
     from bots.telegram_side import TelegramSide
 
-    return TelegramSide(core, rooms, wake)
+    return TelegramSide(core, rooms, painter, wake)
 
 
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process, a little behind those that trade: a post's picture costs more than its trades."""
-    async with serve("broadcast") as place:
+    async with serve("broadcast", behind=True) as place:
         core, prices = place.core, place.quote_client()
         views = Views(core.store, core.run_dir)
         rooms = Rooms(

@@ -25,8 +25,8 @@ from modules.domain.events import EventKind
 from modules.domain.people import Role
 from modules.domain.signals import Signal
 from modules.leaseholder import LeaseHolder
-from modules.notices.charts import signal_chart
 from modules.notices.outbox import begin, delivered, due_deliveries, first_post, postpone, say, undeliverable
+from modules.notices.painter import Painter
 from modules.records import from_document
 from modules.runtime.logs import log
 from modules.wiring import Core
@@ -39,10 +39,11 @@ _CONNECT_AGAIN_SECONDS = 2.0
 class TelegramSide:
     """Sending and receiving with one bot token, by lease."""
 
-    def __init__(self, core: Core, rooms: Rooms, wake: asyncio.Event) -> None:
+    def __init__(self, core: Core, rooms: Rooms, painter: Painter, wake: asyncio.Event) -> None:
         settings = core.settings
         self._core = core
         self._rooms = rooms
+        self._painter = painter
         self._wake = wake
         self._token = settings.telegram_bot_token.get_secret_value()
         digest = hashlib.sha256(self._token.encode()).hexdigest()[:16]
@@ -193,7 +194,7 @@ class TelegramSide:
             document = self._core.store["signals"].get(key=row["signal_id"])
             if document is not None:
                 signal = from_document(Signal, document)
-                picture = await asyncio.to_thread(signal_chart, signal, self._rooms.candles(signal.symbol))
+                picture = await asyncio.to_thread(self._painter.draw, signal, self._rooms.candles(signal.symbol))
         chat_id: int | str = int(chat) if chat.lstrip("-").isdigit() else chat
         return Outgoing(chat_id, row["text"], reply_to=int(reply) if reply else None, picture=picture)
 

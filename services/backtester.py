@@ -165,7 +165,7 @@ def fetcher(core: Core) -> Fetch | None:
 
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process, behind those that trade: tests take the processor that they leave."""
-    async with serve("backtester", behind=10) as place:
+    async with serve("backtester", behind=True) as place:
         core = place.core
         queue = JobQueue(core.store)
         workshop = Workshop(

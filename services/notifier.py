@@ -124,7 +124,7 @@ class Notifier:
 
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process, behind those that trade: nobody waits for a mail as money waits for an order."""
-    async with serve("notifier") as place:
+    async with serve("notifier", behind=True) as place:
         await place.live(Notifier(couriers(place.core)), stopping, idle_seconds=0.5, gather_seconds=0.1)
 
 

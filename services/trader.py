@@ -60,7 +60,7 @@ class Trader:
 
 async def main(stopping: asyncio.Event) -> None:
     """The life of this process, behind those that trade: analysis takes the processor that they leave."""
-    async with serve("trader") as place:
+    async with serve("trader", behind=True) as place:
         prices = place.quote_client()
         worker = Trader(place.core, prices)
         await place.live(worker, stopping, quotes=worker.quote, prices=prices, gather_seconds=0.1)

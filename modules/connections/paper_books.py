@@ -1,6 +1,6 @@
 """The paper exchange's books: accounts, working orders, holdings and trades, in collections of their own.
 
-They are durable, so that an executor that was killed finds here what a real exchange would remember; working orders and
+They are stored, so that an executor that was killed finds here what a real exchange would remember; working orders and
 holdings are also kept in memory, by symbol, for the next quote. Nothing is matched or refused here.
 """
 
@@ -125,12 +125,11 @@ class PaperBooks:
     def used_margin(self, reader: Store | Transaction, account_id: str) -> Decimal:
         """Margin of what is held, and what working entries reserve."""
         held = sum((each.margin for each in self.holdings(account_id)), ZERO)
-        entering = reader["paper_orders"].search((where("account_id") == account_id) & where("state").one_of(_WORKING))
-        orders = (from_document(PaperOrder, each) for each in entering)
+        working = (where("account_id") == account_id) & where("state").one_of(_WORKING)
+        entering = reader["paper_orders"].search(working & (where("reduce_only") == False))  # noqa: E712 - a query
         reserved = (
             each.remaining * (each.price or each.trigger_price or ZERO) / each.leverage
-            for each in orders
-            if not each.reduce_only
+            for each in (from_document(PaperOrder, found) for found in entering)
         )
         return held + sum(reserved, ZERO)
 

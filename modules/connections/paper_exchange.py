@@ -1,7 +1,8 @@
 """The paper exchange: an `Exchange` like any other, whose fills come from real quotes and whose money is not real.
 
-Its books are its own (collections `paper_*`) and durable, so that an executor that was killed finds here what a real
-exchange would remember. Orders fill from the current book side with slippage, resting orders when the market trades
+Its books are its own (collections `paper_*`) and stored, so that an executor that was killed finds here what a real
+exchange would remember. They lie in the file of those who trade here: a power cut leaves both as of one moment, so nothing
+waits for the disk. Orders fill from the current book side with slippage, resting orders when the market trades
 through them, stops before limits within one quote; it refuses what an exchange would refuse, charges maker and taker
 fees, holds isolated margin and liquidates. The same client order id twice is one order. Funding is not charged: no
 source of funding rates is connected.
@@ -70,7 +71,7 @@ class PaperExchange:
             return self._books.report(from_document(PaperOrder, known))
         quote = self._fresh_quote(order)
         instrument = self._instrument(order.symbol, quote.last)
-        with self._store.transaction(durable=True) as tx:
+        with self._store.transaction() as tx:
             self._books.open_account(tx, account)
             self._accept(tx, account, order, instrument, quote)
             placed = paper_order(order)
@@ -129,7 +130,7 @@ class PaperExchange:
             return 0
         due.sort(key=lambda each: (not each.is_stop, each.created_at, each.id))
         reports: list[tuple[str, OrderReport]] = []
-        with self._store.transaction(durable=True) as tx:
+        with self._store.transaction() as tx:
             instrument = self._instrument(quote.symbol, quote.last)
             for order in due:
                 matched = self._match(tx, order, Market(instrument, _seen_by(order, quote), self._model))
