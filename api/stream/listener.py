@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
             self._socket.lost()
         for request in (*self._waiting, *([self._running] if self._running else [])):
             request.gone = True
-            request.readable.set()
+            request.more()
         self._waiting.clear()
 
     def pause_writing(self) -> None:
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
         if self._socket is not None:
             self._socket.released()
         elif self._running is not None:
-            self._running.readable.set()
+            self._running.more()
 
     # ---- the parser's calls -------------------------------------------------------------------------------------
 
@@ -291,13 +291,12 @@ class Connection(asyncio.Protocol):
         if (answer := self._listener.fresh.find(request, self._listener.loop.time())) is not None:
             self.answered(request, answer, last=True, keep=True)
             return
-        request.readable.set()
         self._listener.runner.submit(request)
 
     def _ask_for_more(self, request: Request) -> None:
         """The next piece may come, unless what is written already waits for the client (`resume_writing` asks then)."""
         if self._transport.get_write_buffer_size() <= _HIGH_WATER:
-            request.readable.set()
+            request.more()
 
     def answered(self, request: Request, piece: bytes, *, last: bool, keep: bool) -> None:
         """A piece of an answer is ready."""

@@ -13,7 +13,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -25,6 +27,7 @@ Started = tuple[str, list[tuple[str, str]]]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _PIECE = 64 * 1024
 _READER_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.002
 _STATUS_LINE = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 _BROKEN = (
     b'HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\ncontent-length: 108\r\nconnection: close\r\n\r\n'
@@ -47,7 +50,9 @@ class Reply(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One HTTP request. `keep`: the connection may live on. `readable` is set while the client takes more bytes."""
+    """One HTTP request. `keep`: the connection may live on. `room` is there once an answer is long: set while the client
+    takes more bytes.
+    """
 
     reply: Reply
     method: str
@@ -59,7 +64,12 @@ class Request:
     version: str
     client: tuple[str, int]
     gone: bool = False
-    readable: threading.Event = field(default_factory=threading.Event)
+    room: threading.Event | None = None
+
+    def more(self) -> None:
+        """The client takes more of a long answer, or never will."""
+        if self.room is not None:
+            self.room.set()
 
 
 class WsgiRunner:
@@ -80,7 +90,10 @@ class WsgiRunner:
             "wsgi.input_terminated": True,
         }
         self._loop = asyncio.get_running_loop()
-        self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._waiting: deque[Request] = deque()
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._calling = False
+        self._watching = False
         self._ready: deque[tuple[Request, bytes, bool, bool]] = deque()
         self._called = False
         self._threads = [threading.Thread(target=self._work, name=f"wsgi-{n}", daemon=True) for n in range(threads)]
@@ -89,26 +102,50 @@ class WsgiRunner:
 
     def submit(self, request: Request) -> None:
         """Has the request answered."""
-        self._waiting.put(request)
+        self._waiting.append(request)
+        if not self._calling:
+            self._calling = True
+            self._loop.call_soon(self._call_first)
+
+    def _call_first(self) -> None:
+        """One thread for all that came at once: several would only take the interpreter from each other."""
+        self._calling = False
+        self._calls.put(True)
+        if not self._watching:
+            self._watching = True
+            self._loop.call_later(_LOOK_AGAIN_SECONDS, self._call_more)
+
+    def _call_more(self) -> None:
+        """What still waits, waits behind something slow: one more thread, and a look again."""
+        self._watching = bool(self._waiting)
+        if self._waiting:
+            if self._calls.empty():  # else all threads are at work, and whoever is done hears it
+                self._calls.put(True)
+            self._loop.call_later(_LOOK_AGAIN_SECONDS, self._call_more)
 
     def close(self) -> None:
         """The threads end once what waits is answered; nobody waits for them."""
         for _ in self._threads:
-            self._waiting.put(None)
+            self._calls.put(False)
 
     # ---- in the threads -----------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (request := self._waiting.get()) is not None:
-            if request.gone:
-                continue
-            try:
-                self._answer(request)
-            except Exception as error:  # noqa: BLE001 - the edge of the process: one request must not end a thread
-                log("api").error(
-                    "request broke", path=request.path.decode("latin-1"), error=repr(error), exc_info=error
-                )
-                self._send(request, _BROKEN, last=True, keep=False)
+        going = True
+        while going:
+            going = self._calls.get()
+            with suppress(IndexError):  # another thread was quicker, or all is answered
+                while True:
+                    self._take(self._waiting.popleft())
+
+    def _take(self, request: Request) -> None:
+        if request.gone:
+            return
+        try:
+            self._answer(request)
+        except Exception as error:  # noqa: BLE001 - the edge of the process: one request must not end a thread
+            log("api").error("request broke", path=request.path.decode("latin-1"), error=repr(error), exc_info=error)
+            self._send(request, _BROKEN, last=True, keep=False)
 
     def _answer(self, request: Request) -> None:
         started: list[Started] = []
@@ -145,10 +182,13 @@ class WsgiRunner:
 
     def _piece(self, request: Request, writer: _Head, piece: bytes) -> bool:
         """Passes a piece of a long answer on, when the client has room for it; False when it has gone."""
-        if not request.readable.wait(_READER_SECONDS) or request.gone:
+        if request.room is None:
+            request.room = threading.Event()
+            request.room.set()
+        if not request.room.wait(_READER_SECONDS) or request.gone:
             self._send(request, b"", last=True, keep=False)
             return False
-        request.readable.clear()
+        request.room.clear()
         self._send(request, writer.take_head() + writer.wrap(piece), last=False, keep=True)
         return True
 
@@ -160,18 +200,12 @@ class WsgiRunner:
         environ["SERVER_PROTOCOL"] = f"HTTP/{request.version}"
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = request.client[0], str(request.client[1])
         environ["wsgi.input"] = io.BytesIO(request.body)
-        declared = False
         for name, value in request.headers:
-            key = name.decode("latin-1").upper().replace("-", "_")
-            text = value.decode("latin-1")
-            if key == "CONTENT_LENGTH":
-                declared = True
-            elif b"_" in name or key in ("TRANSFER_ENCODING", "UPGRADE"):
-                continue  # an underscore would pass for a dash; the body was put together already; nothing is upgraded
-            elif key != "CONTENT_TYPE":
-                key = "HTTP_" + key
-            environ[key] = f"{environ[key]},{text}" if key in environ else text
-        if not declared and request.body:
+            key = _key_of(name)
+            if key is not None:
+                text = value.decode("latin-1")
+                environ[key] = f"{environ[key]},{text}" if key in environ else text
+        if request.body and "CONTENT_LENGTH" not in environ:
             environ["CONTENT_LENGTH"] = str(len(request.body))
         return environ
 
@@ -191,6 +225,15 @@ class WsgiRunner:
         while self._ready:
             request, piece, last, keep = self._ready.popleft()
             request.reply.answered(request, piece, last=last, keep=keep)
+
+
+@lru_cache(maxsize=256)
+def _key_of(name: bytes) -> str | None:
+    """What WSGI calls a header; None for one that is not passed on."""
+    key = name.decode("latin-1").upper().replace("-", "_")
+    if b"_" in name or key in ("TRANSFER_ENCODING", "UPGRADE"):
+        return None  # an underscore would pass for a dash; the body was put together already; nothing is upgraded
+    return key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else "HTTP_" + key
 
 
 class _Head:
