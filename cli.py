@@ -1,7 +1,6 @@
-"""The terminal's door: every command has --help; `--json` gives machine output; exit 0 = done, 2 = bad input, 1 = failed.
+"""The terminal's door: every command has --help; `--json` gives machine output; exit 0 = done, 2 = bad input, 1 = failed."""
 
-Rooms are imported inside the commands, so that `parse` and `kill` start fast and work whatever else is broken.
-"""
+# Rooms are imported inside the commands, so that `parse` and `kill` start fast and work whatever else is broken.
 
 from __future__ import annotations
 

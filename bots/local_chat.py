@@ -16,6 +16,7 @@ from typing import Any
 from bots.chat import Answer, Button, Person, Rooms
 from bots.commands import TABLE
 from modules.accounts.first_start import OPERATOR, prepare
+from modules.connections.feeds.hub_client import QuoteClient
 from modules.domain.errors import InvalidInput
 from modules.domain.market import ms_from_utc
 from modules.domain.people import Role
@@ -30,6 +31,7 @@ _ROOMS = {"local:vip": "VIP", "local:trial": "trial", f"local:{OPERATOR}": "you"
 SOURCE = "local:operator"
 _SHOWN_AT_FIRST = 3
 _CHUNK = 1 << 16
+_PRICES_WITHIN_SECONDS = 1.0
 
 
 class Terminal:
@@ -100,14 +102,13 @@ def converse(core: Core) -> None:
 
 
 async def _converse(core: Core) -> None:
-    from modules.connections.feeds.hub_client import QuoteClient
-
     prices = QuoteClient(core.hub_path, core.clock)
     await prices.start()
     terminal = Terminal(core, prices, feed=prices.feed)
     shown = OpenSymbols(core.store)
     print("Commands start with / (try /help); anything else is taken in as a channel's message. Ctrl-D ends.")
     try:
+        await _first_prices(prices, shown.symbols(core.clock.now()))
         while True:
             prices.want(shown.symbols(core.clock.now()))
             if news := terminal.news():
@@ -119,6 +120,16 @@ async def _converse(core: Core) -> None:
                 print(await terminal.hear(entry))
     finally:
         await prices.close()
+
+
+async def _first_prices(prices: QuoteClient, symbols: frozenset[str]) -> None:
+    """Waits a moment for the prices of what is open: a command that comes at once must not find them missing."""
+    prices.want(symbols)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PRICES_WITHIN_SECONDS):
+            await prices.introduced()
+            while any(prices.latest(symbol) is None for symbol in symbols):  # noqa: ASYNC110 - the board has no bell
+                await asyncio.sleep(0.02)
 
 
 def entries(typed: str) -> list[str]:
