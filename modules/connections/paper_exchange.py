@@ -76,7 +76,7 @@ class PaperExchange:
             self._accept(tx, account, order, instrument, quote)
             placed = paper_order(order)
             tx["paper_orders"].insert(to_document(placed))
-            placed = self._on_arrival(tx, placed, Market(instrument, quote, self._model))
+            placed = self._on_arrival(tx, placed, Market(_rules_for(placed, instrument), quote, self._model))
             tx.after_commit(lambda: self._books.keep(placed))
         return self._books.report(placed)
 
@@ -133,7 +133,8 @@ class PaperExchange:
         with self._store.transaction() as tx:
             instrument = self._instrument(quote.symbol, quote.last)
             for order in due:
-                matched = self._match(tx, order, Market(instrument, _seen_by(order, quote), self._model))
+                rules = _rules_for(order, instrument)
+                matched = self._match(tx, order, Market(rules, _seen_by(order, quote), self._model))
                 if matched != order:
                     reports.append((order.account_id, self._books.report(matched)))
             for position in doomed:
@@ -313,6 +314,16 @@ class PaperExchange:
         if instrument is None:
             raise Rejected(f"{symbol} is not listed", code="not_listed")
         return instrument
+
+
+def _rules_for(order: PaperOrder, instrument: Instrument) -> Instrument:
+    """The rules an order fills by: its lots are those it was taken in with.
+
+    Assumed rules have larger lots once the price has fallen below a power of ten; what these cut off could never be closed.
+    """
+    if instrument.round_quantity(order.quantity) == order.quantity:
+        return instrument
+    return replace(instrument, lot_size=Decimal(1).scaleb(int(order.quantity.normalize().as_tuple().exponent)))
 
 
 def _seen_by(order: PaperOrder, quote: Quote) -> Quote:

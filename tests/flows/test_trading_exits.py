@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from modules.connections.instrument_catalogue import assumed_instrument
+from modules.domain.instruments import Instrument
 from modules.domain.orders import OrderRequest, OrderRole, RequestKind
 from modules.domain.plans import DcaLevel, ExitRules, Sizing, Trailing, TrailKind
 from modules.domain.positions import Position, PositionStatus
@@ -16,6 +18,7 @@ from modules.domain.sides import Action, Side
 from modules.records import to_document
 from modules.trading.advanced_book import cancel, place
 from modules.trading.advanced_orders import Condition, ConditionalEntry, ConditionKind, DcaLadder, OcoLeg, OcoPair
+from tests.fakes.board import Listed
 from tests.flows.test_exchange_trouble import wait
 from tests.flows.test_trading_entries import assert_books_agree, working
 from tests.flows.world import ENTRY, World
@@ -361,3 +364,33 @@ def test_partial_closing_by_the_source(world: World) -> None:
     assert world.position().status is PositionStatus.OPEN
     assert replace(world.position(), quantity=held.quantity).plan_id == held.plan_id
     assert_books_agree(world)
+
+
+class AssumedByPrice(Listed):
+    """Rules that nobody told, assumed from the price: lots are ten times as large below a power of ten."""
+
+    def find(self, symbol: str, *, reference_price: Decimal | None = None) -> Instrument | None:
+        return assumed_instrument(symbol, reference_price)
+
+
+@pytest.mark.parametrize(
+    ("text", "prices"),
+    [
+        ("#DEC/USDT LONG\nEntry: market\nStop Loss: 0.98\nTargets: 1.05 - 1.10\nLeverage: 5x", ("1.0123", "0.97")),
+        ("#DEC/USDT SHORT\nEntry: market\nStop Loss: 1.10\nTargets: 0.97 - 0.95\nLeverage: 5x", ("1.0123", "0.90")),
+    ],
+    ids=["stop", "targets"],
+)
+def test_a_trade_closes_whole_where_the_price_falls_below_a_power_of_ten(
+    tmp_path: Path, text: str, prices: tuple[str, str]
+) -> None:
+    world = World(tmp_path, listed=AssumedByPrice())
+    world.account()
+    world.price("DECUSDT", prices[0])
+    world.say(text)
+    world.settle()
+    assert world.position().quantity % 1 != 0
+    world.price("DECUSDT", prices[1])
+    assert (world.position().status, world.position().quantity) == (PositionStatus.CLOSED, 0)
+    assert_books_agree(world)
+    world.close()
