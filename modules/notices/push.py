@@ -11,7 +11,7 @@ import hashlib
 import json
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,9 +24,10 @@ from modules.accounts import audit
 from modules.domain.errors import Conflict, InvalidInput, NotFound, Rejected, Unavailable
 from modules.domain.market import ms_from_utc
 from modules.domain.ports import Clock
+from modules.notices.deliveries import LOOK_AHEAD, DeliveryState, claim, due_at, next_of_each
 from modules.notices.preferences import Notice
 from modules.notices.sending import Lanes
-from modules.notices.webhook_book import WAITING, Asked, DeliveryState, page
+from modules.notices.webhook_book import Asked, page
 from modules.runtime.logs import log
 
 MAX_DEVICES = 20
@@ -35,10 +36,8 @@ AT_ONCE = 16
 TTL_SECONDS = 4 * 3600
 _RETRY_SECONDS = (30, 120, 600)
 _LONGEST_TEXT = 500
-_STUCK_AFTER = timedelta(seconds=60)
 _SWEEP_EVERY = timedelta(hours=1)
 _KEPT = timedelta(days=2)
-_LOOK_AHEAD = 200
 
 
 class DeviceKind(StrEnum):
@@ -187,20 +186,10 @@ class PushCourier:
         """What the newest try failed with; empty when it worked."""
         return self._trouble
 
-    def _due(self, now: datetime) -> list[Document]:
-        due = where("status").one_of(list(WAITING)) & (where("due_at") <= ms_from_utc(now))
-        first: dict[str, Document] = {}
-        for row in self._store["push_deliveries"].search(due, order_by="due_at", limit=_LOOK_AHEAD):
-            if row["device_id"] not in self._lanes.busy:
-                first.setdefault(row["device_id"], row)
-        chosen = list(first.values())[: max(self._lanes.room, 0)]
-        if chosen:
-            claim = {"status": DeliveryState.SENDING.value, "due_at": ms_from_utc(now + _STUCK_AFTER)}
-            with self._store.transaction() as tx:
-                for row in chosen:
-                    row["tries"] = int(row["tries"]) + 1
-                    tx["push_deliveries"].update({**claim, "tries": row["tries"]}, key=row["id"])
-        return chosen
+    def _due(self, now: datetime) -> Sequence[Document]:
+        """The next push of every device that is free, each claimed."""
+        rows = self._store["push_deliveries"].search(due_at(now), order_by="due_at", limit=LOOK_AHEAD)
+        return claim(self._store, "push_deliveries", next_of_each(rows, "device_id", self._lanes), now)
 
     async def _deliver(self, row: Document) -> None:
         device = self._store["push_devices"].get(key=row["device_id"])

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,23 +22,11 @@ from modules.accounts.permissions import Verb, require
 from modules.domain.errors import Conflict, InvalidInput, NotFound
 from modules.domain.market import ms_from_utc, utc_from_ms
 from modules.domain.people import Principal
+from modules.notices.deliveries import WAITING, DeliveryState, not_ended
 from modules.notices.webhook_rules import TEST_TYPE, OutboundRules, checked_events, signing_secret, target_of
 from modules.records import changes, from_document, to_document
 
 MAX_HOOKS = 20
-
-
-class DeliveryState(StrEnum):
-    """Life of one delivery: queued, sending, then delivered, failed (given up) or cancelled (its hook went off)."""
-
-    QUEUED = "queued"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-WAITING = (DeliveryState.QUEUED.value, DeliveryState.SENDING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +221,7 @@ def delivery_row(hook: Hook, event_id: str, name: str, data: dict[str, Any], at_
 
 def cancel_waiting(tx: Transaction, hook_id: str, why: str, now: datetime) -> None:
     """What still waits for the hook is not sent."""
-    waiting = (where("hook_id") == hook_id) & where("status").one_of(list(WAITING))
+    waiting = (where("hook_id") == hook_id) & not_ended()
     ended = {"status": DeliveryState.CANCELLED.value, "error": why, "ended_at": ms_from_utc(now)}
     tx["hook_deliveries"].update(ended, waiting)
 

@@ -8,7 +8,7 @@ hook gets one request at a time, so that its events come in order unless one had
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,21 +23,19 @@ from modules.domain.events import EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.ports import Clock
 from modules.journal import JournalConsumer
+from modules.notices.deliveries import LOOK_AHEAD, DeliveryState, claim, due_at, next_of_each
 from modules.notices.personal import tell
 from modules.notices.preferences import NOTICE_OF, Channel, Notice, preferences_of
 from modules.notices.sending import Lanes
-from modules.notices.webhook_book import WAITING, DeliveryState, Hook, cancel_waiting, delivery_row
+from modules.notices.webhook_book import Hook, cancel_waiting, delivery_row
 from modules.notices.webhook_rules import EVENT_TYPES, is_hopeless, signing_secret, wait_before, wants
 from modules.records import changes, from_document
 from modules.runtime.logs import log
 
 AT_ONCE = 16
-_LOOK_AHEAD = 200
 #: So many deliveries of one hook, then others get their turn at its place.
 _IN_A_ROW = 50
 _GONE = 410
-#: A delivery that was being sent when the process died is sent again after this long.
-_STUCK_AFTER = timedelta(seconds=60)
 _LONGEST_HINT_SECONDS = 43_200.0
 _SWEEP_EVERY = timedelta(hours=1)
 _PUBLIC = frozenset(
@@ -87,6 +85,7 @@ class Tried:
 
     @property
     def arrived(self) -> bool:
+        """Whether the receiver answered that it took it (2xx)."""
         return self.answered is not None and 200 <= self.answered.status < 300
 
     @property
@@ -167,31 +166,17 @@ class WebhookCourier:
         """What the newest try failed with; empty when it worked."""
         return self._trouble
 
-    def _due(self, now: datetime) -> list[Document]:
+    def _due(self, now: datetime) -> Sequence[Document]:
         """The next delivery of every hook that is free, each claimed."""
         if self._lanes.room <= 0:
             return []
-        due = where("status").one_of(list(WAITING)) & (where("due_at") <= ms_from_utc(now))
-        rows = self._store["hook_deliveries"].search(due, order_by="due_at", limit=_LOOK_AHEAD)
-        if len(rows) == _LOOK_AHEAD:  # one hook's many must not hide another's few
+        due = due_at(now)
+        rows = self._store["hook_deliveries"].search(due, order_by="due_at", limit=LOOK_AHEAD)
+        if len(rows) == LOOK_AHEAD:  # one hook's many must not hide another's few
             for hook in self._store["hooks"].all():
                 rows += self._store["hook_deliveries"].search(due & (where("hook_id") == hook["id"]), limit=1)
-        first: dict[str, Document] = {}
-        for row in sorted(rows, key=lambda each: int(each["created_at"])):  # ties as they were written
-            if row["hook_id"] not in self._lanes.busy:
-                first.setdefault(row["hook_id"], row)
-        return self._claimed(list(first.values())[: self._lanes.room], now)
-
-    def _claimed(self, chosen: list[Document], now: datetime) -> list[Document]:
-        """The rows, marked as being sent."""
-        if not chosen:
-            return []
-        claim = {"status": DeliveryState.SENDING.value, "due_at": ms_from_utc(now + _STUCK_AFTER)}
-        with self._store.transaction() as tx:
-            for row in chosen:
-                row["tries"] = int(row["tries"]) + 1
-                tx["hook_deliveries"].update({**claim, "tries": row["tries"]}, key=row["id"])
-        return chosen
+        in_order = sorted(rows, key=lambda each: int(each["created_at"]))  # ties as they were written
+        return claim(self._store, "hook_deliveries", next_of_each(in_order, "hook_id", self._lanes), now)
 
     async def _serve(self, row: Document) -> None:
         """Sends to one hook what is due, one after the other; a failure leaves the rest to the next turn."""
@@ -204,13 +189,12 @@ class WebhookCourier:
             (row,) = following
         self._wake()
 
-    def _next_of(self, hook_id: str) -> list[Document]:
+    def _next_of(self, hook_id: str) -> Sequence[Document]:
         """The hook's next delivery that is due, claimed; nothing where there is none."""
         now = self._clock.now()
-        waiting = (where("hook_id") == hook_id) & where("status").one_of(list(WAITING))
-        due = waiting & (where("due_at") <= ms_from_utc(now))
+        due = (where("hook_id") == hook_id) & due_at(now)
         found = self._store["hook_deliveries"].search(due, order_by="created_at", limit=1)
-        return self._claimed(found, now)
+        return claim(self._store, "hook_deliveries", found, now)
 
     async def _deliver(self, row: Document) -> bool:
         """Tries one delivery and writes down what became of it; whether it arrived."""
