@@ -60,7 +60,6 @@ BURSTS = (
     ),
     Burst("role_changes", ("user.role", "user.enabled"), "who", 10, 10 * _MINUTES, "changes of roles by one person"),
 )
-LONGEST_SECONDS = max(each.seconds for each in BURSTS)
 
 
 def bursts_of(row: Row) -> tuple[Burst, ...]:

@@ -10,8 +10,6 @@ from modules.domain.errors import InvalidInput
 #: Bars of one symbol that may count, and bars times runs of a whole test.
 MOST_BARS: Final = 2_000_000
 MOST_WORK: Final = 2_000_000_000
-#: Up to here a test is short: it is answered while one waits.
-SHORT_WORK: Final = 3_000_000
 
 
 def bars_between(start_ms: int, end_ms: int, timeframe: str) -> int:

@@ -20,7 +20,6 @@ from modules.strategy_book.book import StrategyBook
 #: The strategy of whoever names none.
 DEFAULT_STRATEGY: Final = "ma_cross"
 DEFAULT_DAYS: Final = 30
-MOST_DAYS: Final = 3_660
 _PASSED: Final = ("kind", "timeframe", "assumptions", "exchange", "lower", "checks", "luck", "search", "walk")
 _KNOWN: Final = frozenset(
     {*_PASSED, "strategy", "strategy_id", "parameters", "other", "symbols", "days", "from", "to", "picture"}

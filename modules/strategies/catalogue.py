@@ -18,7 +18,6 @@ import talib
 from modules.analysis.indicators.declaration import IndicatorSpec
 from modules.analysis.indicators.registry import INDICATORS, SOURCES
 from modules.analysis.structure.settings import LONGEST_WINDOW
-from modules.domain.errors import InvalidInput
 
 MOST_BARS: Final = 5_000
 _function_groups: Any = talib.get_function_groups
@@ -216,11 +215,3 @@ STRUCTURE_KINDS: Final = (*EVENTS, *ZONES, *STATES)
 
 AVERAGES: Final = ("sma", "ema", "wma", "dema", "tema", "hull", "kama")
 """The types of a moving average that `ma_type` may name."""
-
-
-def kind_named(name: str) -> Kind:
-    """The type of that name. Raises InvalidInput for an unknown one."""
-    kind = KINDS.get(name)
-    if kind is None:
-        raise InvalidInput(f"there is no series of type {name!r}")
-    return kind

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from modules.domain.errors import InvalidInput
 from modules.strategies.catalogue import KINDS, Number
-from modules.strategies.documents import long_form, read_strategy
-from modules.strategies.language import CustomIndicator, Strategy
+from modules.strategies.documents import long_form
+from modules.strategies.language import Strategy
 
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _PLACE: Final = re.compile(r"[^.\[\]]+(?:\[\d+\])*(?:\.[^.\[\]]+(?:\[\d+\])*)*")
@@ -96,13 +96,6 @@ def with_values(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
     if wrong:
         raise InvalidInput("; ".join(f"{place}: {words}" for place, words in wrong.items()), fields=wrong)
     return changed
-
-
-def with_parameters(
-    strategy: Strategy, values: Mapping[str, Any], indicators: Mapping[str, CustomIndicator] | None = None
-) -> Strategy:
-    """The strategy with other numbers at places of its long form. Raises InvalidInput for what it can't be."""
-    return read_strategy(with_values(long_form(strategy), values), indicators)
 
 
 def _put(document: dict[str, Any], place: str, value: object) -> bool:

@@ -12,7 +12,7 @@ from modules.strategies.conditions import DEEPEST, MOST_CONDITIONS
 from modules.strategies.decisions import SizeMode, Target, TargetKind
 from modules.strategies.documents import long_form, read_strategy, version_of, write_strategy
 from modules.strategies.language import Action, needed_timeframes
-from modules.strategies.tuning import parameters, with_parameters, with_values
+from modules.strategies.tuning import parameters, with_values
 
 CONDITIONS_FORM: dict[str, Any] = {
     "name": "RSI + MA Cross Strategy",
@@ -241,7 +241,7 @@ def test_numbers_that_a_search_may_change() -> None:
     assert (places["entry.all[0].period"].value, places["entry.all[0].other.period"].value) == (20, 50)
     assert (places["entry.all[0].period"].low, places["entry.all[0].period"].whole) == (2, True)
     assert {"stop_loss_pct", "trailing.activate_pct", "entry.all[1].value"} <= set(places)
-    changed = with_parameters(strategy, {"entry.all[0].period": 30, "stop_loss_pct": 2})
+    changed = read_strategy(with_values(long_form(strategy), {"entry.all[0].period": 30, "stop_loss_pct": 2}))
     assert changed.rules.stop_pct == 2
     assert dict(parameters_of(changed))["entry.all[0].period"] == 30
     assert with_values(CONDITIONS_FORM, {"conditions[0].period": 7})["conditions"][0]["period"] == 7

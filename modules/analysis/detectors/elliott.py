@@ -59,14 +59,6 @@ def breaks_rule(prices: tuple[float, ...], way: int) -> int:
     return 0
 
 
-def counts_of(candles: Candles) -> list[Count]:
-    """Every count of a history in the order in which they became known.
-
-    What is found on the first t candles is found on all of them, unchanged.
-    """
-    return [found for step in steps_of(candles) for found in _at(step)]
-
-
 _COMPLETE = (3, 5, 6, 8, 9)
 """How many turns the stages 2, 4, 5, B and C have."""
 

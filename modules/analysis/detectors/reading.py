@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modules.analysis.candles import VALUE_COLUMNS, Candles, Floats
+from modules.analysis.candles import VALUE_COLUMNS, Candles
 from modules.analysis.detectors.records import Context, Detection, Evidence, no_opinion
 from modules.analysis.structure import Structure, analyse
 
@@ -131,8 +131,3 @@ def side_word(direction: float) -> str:
 def price_text(price: float) -> str:
     """A price with seven significant digits, without an exponent where people would not write one."""
     return f"{price:,.7g}" if abs(price) >= 1e-4 else f"{price:.7g}"
-
-
-def last_of(values: Floats) -> float:
-    """The last row of an output, as a plain number."""
-    return float(values[-1])
