@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from modules.domain.errors import InvalidInput
 from modules.domain.events import EventKind
@@ -102,29 +102,24 @@ def target_of(url: str, rules: OutboundRules) -> Target:
     Raises InvalidInput (`forbidden_url`) for another scheme or port, credentials, a host that is none, and a host written as
     an address that is not public. A name is judged by its addresses, when it is resolved.
     """
-    if len(url) > _MAX_URL or not url.isascii() or any(c <= " " or c in '\\\x7f"<>^`{|}' for c in url):
-        raise _forbidden("is too long, or has characters that an address can't have")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise _forbidden(f"can't be read: {error}") from error
+    parts, port = _split(url)
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
-    if scheme not in _DEFAULT_PORTS or (scheme == "http" and not rules.allow_http):
-        raise _forbidden("must begin with https://" + (" or http://" if rules.allow_http else ""))
-    if "@" in parts.netloc:
-        raise _forbidden("must not carry a user name or password")
     if port is None:
-        port = _DEFAULT_PORTS[scheme]
-    if port not in rules.ports:
-        raise _forbidden(f"must use one of the ports {', '.join(map(str, sorted(rules.ports)))}")
+        port = _DEFAULT_PORTS.get(scheme, 0)
     literal = _literal(host)
-    if literal is None and not _HOST.match(host):
-        raise _forbidden("names no host")
-    if literal is not None and not rules.allow_private and not is_public(literal):
-        raise _forbidden("is not a public address")
+    schemes = ("https", "http") if rules.allow_http else ("https",)
+    demands = (
+        (scheme in schemes, "must begin with " + " or ".join(f"{each}://" for each in schemes)),
+        ("@" not in parts.netloc, "must not carry a user name or password"),
+        (port in rules.ports, f"must use one of the ports {', '.join(map(str, sorted(rules.ports)))}"),
+        (literal is not None or _HOST.match(host), "names no host"),
+        (literal is None or rules.allow_private or is_public(literal), "is not a public address"),
+    )
+    for met, demand in demands:
+        if not met:
+            raise _forbidden(demand)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(scheme, str(literal) if literal is not None else host, port, path)
+    return Target(scheme, host if literal is None else str(literal), port, path)
 
 
 def is_public(address: Address | str) -> bool:
@@ -192,6 +187,17 @@ def is_hopeless(failures: int, failing_since: datetime, now: datetime) -> bool:
 
 def _known(name: str) -> bool:
     return name == "*" or name in _TYPES or (name.endswith(".*") and name[:-2] in _FAMILIES)
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    """The parts of an address and the port it names. Raises InvalidInput for text that is no address."""
+    if len(url) > _MAX_URL or not url.isascii() or any(c <= " " or c in '\\\x7f"<>^`{|}' for c in url):
+        raise _forbidden("is too long, or has characters that an address can't have")
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError as error:
+        raise _forbidden(f"can't be read: {error}") from error
 
 
 def _literal(host: str) -> Address | None:

@@ -6,7 +6,7 @@ Two voices: the channel's (a signal and what the market made of it) and the acco
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from html import escape, unescape
 from typing import Any
@@ -72,68 +72,117 @@ def signal_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
 
 def account_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
     """What happened to an account's money; None for what is not told."""
-    symbol = escape(str(body.get("symbol", "")))
-    match kind:
-        case EventKind.PLAN_MADE:
-            entries = ", ".join(body["entries"])
-            risk = f", risking {body['risk_amount']} USDT" if body.get("risk_amount") else ""
-            notes = "".join(f"\n• {escape(note)}" for note in body.get("notes", ()))
-            return f"📝 {symbol} {body['side']}: {body['quantity']} at {entries}, {body['leverage']}x{risk}{notes}"
-        case EventKind.TRADE_REFUSED | EventKind.REQUEST_REFUSED:
-            return f"✋ {symbol}: {escape(str(body['sentence']))}"
-        case EventKind.PLAN_ENDED:
-            return f"⌛ {symbol}: nothing was filled ({escape(str(body['outcome']))})"
-        case EventKind.POSITION_OPENED:
-            stop = f", stop {body['stop']}" if body.get("stop") else ", no stop"
-            return f"✅ {symbol} {body['side']}: opened {body['quantity']} at {body['price']}{stop}"
-        case EventKind.TARGET_HIT:
-            return (
-                f"🎯 {symbol}: target {body['number']} of {body['of']} filled, "
-                f"{_money(body['pnl'])} ({_percent(body['return_percent'])})"
-            )
-        case EventKind.STOP_MOVED:
-            return f"🛡 {symbol or 'Stop'}: stop now {body['price']} ({_reason(body['reason'])})"
-        case EventKind.POSITION_CLOSED:
-            r_multiple = f", {body['r_multiple']} R" if body.get("r_multiple") else ""
-            return (
-                f"{'💰' if Decimal(body['pnl']) >= 0 else '🔻'} {symbol}: closed at {body['price']} "
-                f"({_reason(body['reason'])}), {_money(body['pnl'])}{r_multiple}{_duration(body.get('held_seconds'))}"
-            )
-        case EventKind.ORDER_UNKNOWN:
-            at = f" at {body['price']}" if body.get("price") else ""
-            order = f"the {body['role']} order{at}" if body.get("role") else "an order"
-            return f"❓ {symbol}: the exchange gave no answer to {order}; it is being asked."
-    return None
+    told = _ACCOUNT_LINES.get(kind)
+    return told(escape(str(body.get("symbol", ""))), body) if told else None
 
 
 def operator_line(kind: EventKind, body: Mapping[str, Any]) -> str | None:
     """What whoever runs the service must know."""
-    match kind:
-        case EventKind.SIGNAL_REFUSED:
-            where = f"{escape(str(body['source']))} message {escape(str(body['message_id']))}"
-            return f"🚫 {where} is not traded: {escape(str(body['sentence']))}"
-        case EventKind.UPDATE_UNBOUND:
-            return f"❔ {escape(str(body['source']))}: {escape(str(body['sentence']))} Nothing was done."
-        case EventKind.SAFETY_CHANGED:
-            why = f" ({escape(str(body['reason']))})" if body.get("reason") else ""
-            scope = "everything" if body["scope"] == "global" else f"{body['scope']} {escape(str(body['scope_id']))}"
-            return f"🚨 Safety: {scope} is {body['stage']}, set by {escape(str(body['by']))}{why}"
-        case EventKind.PRICES_STALE:
-            return f"⚠️ No fresh price for {', '.join(body['symbols'])}: nothing is decided on old prices."
-        case EventKind.PRICES_BACK:
-            return f"✅ Fresh prices again for {', '.join(body['symbols'])}."
-        case EventKind.RECONCILED:
-            return "⚠️ Books and exchange differ: " + escape(
-                " ".join(body.get("drift", [])) or "orders nobody here placed."
-            )
-        case EventKind.ALARM:
-            return f"⚠️ {escape(str(body['sentence']))}"
-    return None
+    told = _OPERATOR_LINES.get(kind)
+    return told(body) if told else None
 
 
 def without_markup(text: str) -> str:
     """The text as a reader sees it."""
     return unescape(_TAGS.sub("", text))
+
+
+def _plan_made(symbol: str, body: Mapping[str, Any]) -> str:
+    entries = ", ".join(body["entries"])
+    risk = f", risking {body['risk_amount']} USDT" if body.get("risk_amount") else ""
+    notes = "".join(f"\n• {escape(note)}" for note in body.get("notes", ()))
+    return f"📝 {symbol} {body['side']}: {body['quantity']} at {entries}, {body['leverage']}x{risk}{notes}"
+
+
+def _refused(symbol: str, body: Mapping[str, Any]) -> str:
+    return f"✋ {symbol}: {_escaped(body['sentence'])}"
+
+
+def _plan_ended(symbol: str, body: Mapping[str, Any]) -> str:
+    return f"⌛ {symbol}: nothing was filled ({_escaped(body['outcome'])})"
+
+
+def _position_opened(symbol: str, body: Mapping[str, Any]) -> str:
+    stop = f", stop {body['stop']}" if body.get("stop") else ", no stop"
+    return f"✅ {symbol} {body['side']}: opened {body['quantity']} at {body['price']}{stop}"
+
+
+def _target_filled(symbol: str, body: Mapping[str, Any]) -> str:
+    gained = f"{_money(body['pnl'])} ({_percent(body['return_percent'])})"
+    return f"🎯 {symbol}: target {body['number']} of {body['of']} filled, {gained}"
+
+
+def _stop_moved(symbol: str, body: Mapping[str, Any]) -> str:
+    return f"🛡 {symbol or 'Stop'}: stop now {body['price']} ({_reason(body['reason'])})"
+
+
+def _position_closed(symbol: str, body: Mapping[str, Any]) -> str:
+    mark = "💰" if Decimal(body["pnl"]) >= 0 else "🔻"
+    r_multiple = f", {body['r_multiple']} R" if body.get("r_multiple") else ""
+    made = f"{_money(body['pnl'])}{r_multiple}{_duration(body.get('held_seconds'))}"
+    return f"{mark} {symbol}: closed at {body['price']} ({_reason(body['reason'])}), {made}"
+
+
+def _order_unknown(symbol: str, body: Mapping[str, Any]) -> str:
+    at = f" at {body['price']}" if body.get("price") else ""
+    order = f"the {body['role']} order{at}" if body.get("role") else "an order"
+    return f"❓ {symbol}: the exchange gave no answer to {order}; it is being asked."
+
+
+_ACCOUNT_LINES: Mapping[EventKind, Callable[[str, Mapping[str, Any]], str]] = {
+    EventKind.PLAN_MADE: _plan_made,
+    EventKind.TRADE_REFUSED: _refused,
+    EventKind.REQUEST_REFUSED: _refused,
+    EventKind.PLAN_ENDED: _plan_ended,
+    EventKind.POSITION_OPENED: _position_opened,
+    EventKind.TARGET_HIT: _target_filled,
+    EventKind.STOP_MOVED: _stop_moved,
+    EventKind.POSITION_CLOSED: _position_closed,
+    EventKind.ORDER_UNKNOWN: _order_unknown,
+}
+
+
+def _signal_refused(body: Mapping[str, Any]) -> str:
+    message = f"{_escaped(body['source'])} message {_escaped(body['message_id'])}"
+    return f"🚫 {message} is not traded: {_escaped(body['sentence'])}"
+
+
+def _update_unbound(body: Mapping[str, Any]) -> str:
+    return f"❔ {_escaped(body['source'])}: {_escaped(body['sentence'])} Nothing was done."
+
+
+def _safety_changed(body: Mapping[str, Any]) -> str:
+    why = f" ({_escaped(body['reason'])})" if body.get("reason") else ""
+    scope = "everything" if body["scope"] == "global" else f"{body['scope']} {_escaped(body['scope_id'])}"
+    return f"🚨 Safety: {scope} is {body['stage']}, set by {_escaped(body['by'])}{why}"
+
+
+def _prices_stale(body: Mapping[str, Any]) -> str:
+    return f"⚠️ No fresh price for {', '.join(body['symbols'])}: nothing is decided on old prices."
+
+
+def _prices_back(body: Mapping[str, Any]) -> str:
+    return f"✅ Fresh prices again for {', '.join(body['symbols'])}."
+
+
+def _reconciled(body: Mapping[str, Any]) -> str:
+    drift = " ".join(body.get("drift", [])) or "orders nobody here placed."
+    return f"⚠️ Books and exchange differ: {escape(drift)}"
+
+
+def _alarm(body: Mapping[str, Any]) -> str:
+    return f"⚠️ {_escaped(body['sentence'])}"
+
+
+_OPERATOR_LINES: Mapping[EventKind, Callable[[Mapping[str, Any]], str]] = {
+    EventKind.SIGNAL_REFUSED: _signal_refused,
+    EventKind.UPDATE_UNBOUND: _update_unbound,
+    EventKind.SAFETY_CHANGED: _safety_changed,
+    EventKind.PRICES_STALE: _prices_stale,
+    EventKind.PRICES_BACK: _prices_back,
+    EventKind.RECONCILED: _reconciled,
+    EventKind.ALARM: _alarm,
+}
 
 
 def _signal_closed(symbol: str, body: Mapping[str, Any]) -> str:
@@ -143,6 +192,10 @@ def _signal_closed(symbol: str, body: Mapping[str, Any]) -> str:
     hits = f", {body['targets_hit']} target(s) reached" if body.get("targets_hit") else ""
     result = _percent(body["return_percent"])
     return f"{mark} {symbol}: closed at {body['price']}, {_reason(body['reason'])}{hits}, {result}{_duration(body.get('after_seconds'))}"
+
+
+def _escaped(value: object) -> str:
+    return escape(str(value))
 
 
 def _reason(code: object) -> str:
