@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from tinydb import where
@@ -23,11 +22,29 @@ from modules.domain.people import Principal, Role
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a user is, and whether they may come in."""
+
+    role: Role
+    enabled: bool
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this is an owner who can come in."""
+        return self.role is Role.OWNER and self.enabled
+
+
+@dataclass(frozen=True, slots=True)
 class UserChange:
     """What is wanted of a user; None leaves as it is."""
 
     role: Role | None = None
     enabled: bool | None = None
+
+    def applied_to(self, before: Standing) -> Standing:
+        """The standing afterwards."""
+        role = before.role if self.role is None else self.role
+        return Standing(role, before.enabled if self.enabled is None else self.enabled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +99,23 @@ def change_user(
     Raises NotFound, NotAllowed (only owners touch owners; nobody gives more than they have), Conflict (the last owner).
     """
     user = one_user(tx, user_id)
-    role, enabled = Role(user["role"]), bool(user.get("enabled", True))
-    new_role = role if wanted.role is None else wanted.role
-    new_enabled = enabled if wanted.enabled is None else wanted.enabled
-    if (new_role, new_enabled) == (role, enabled):
+    before = Standing(Role(user["role"]), bool(user.get("enabled", True)))
+    after = wanted.applied_to(before)
+    if after == before:
         return False
-    _check_rank(who, role)
-    _check_rank(who, new_role)
-    if user_id == who.user_id and not new_enabled:
+    _check_rank(who, before.role)
+    _check_rank(who, after.role)
+    if user_id == who.user_id and not after.enabled:
         raise Conflict("You can't switch yourself off.")
-    stays = new_role is Role.OWNER and new_enabled
-    if role is Role.OWNER and enabled and not stays and not _another_owner(tx, user_id):
+    if before.is_owner and not after.is_owner and not _another_owner(tx, user_id):
         raise Conflict("This is the last owner; make another one first.", code="last_owner")
-    tx["users"].update({"role": new_role.value, "enabled": new_enabled}, key=user_id)
-    if enabled and not new_enabled:
+    tx["users"].update({"role": after.role.value, "enabled": after.enabled}, key=user_id)
+    if before.enabled and not after.enabled:
         end_all(tx, user_id, "switched off by an admin", now)
-    told = partial(record, tx, who, subject=f"user:{user_id}", now=now, origin=origin)
-    if role is not new_role:
-        told(action="user.role", before={"role": role}, after={"role": new_role})
-    if enabled is not new_enabled:
-        told(action="user.enabled", before={"enabled": enabled}, after={"enabled": new_enabled})
+    for name in ("role", "enabled"):
+        old, new = {name: getattr(before, name)}, {name: getattr(after, name)}
+        if old != new:
+            record(tx, who, f"user.{name}", f"user:{user_id}", now=now, origin=origin, before=old, after=new)
     return True
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from database import Store
+    from modules.accounts.audit import Verdict
     from modules.domain.people import Principal
     from modules.runtime.settings import Settings
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 OpenCore = Callable[[], AbstractContextManager[Any]]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 User = Annotated[str, typer.Argument(help="A user's id or e-mail address.")]
+Who = Annotated[str | None, typer.Option(help="Id of the user who acted.")]
+Action = Annotated[str | None, typer.Option(help="As in user.role; `session.` is every one that begins so.")]
+Subject = Annotated[str | None, typer.Option(help="As in user:u-1.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")]
 
 
 def register(app: typer.Typer, core: OpenCore) -> None:
@@ -120,26 +125,12 @@ def _audit_commands(core: OpenCore) -> typer.Typer:
 
         with core() as opened:
             verdict = audit.verify(opened.store, kept_secret(opened.settings, "secret_key"))
-        if as_json:
-            told = {"ok": verdict.ok, "rows": verdict.rows, "broken_seq": verdict.broken_seq, "reason": verdict.reason}
-            typer.echo(json.dumps({"success": verdict.ok, **told}))
-        elif verdict.ok:
-            typer.echo(f"{verdict.rows} rows: {verdict.reason}")
-        else:
-            typer.echo(
-                f"BROKEN at row {verdict.broken_seq}: {verdict.reason} ({verdict.rows} rows before it are sound)"
-            )
+        typer.echo(_verdict_line(verdict, as_json=as_json))
         raise typer.Exit(0 if verdict.ok else 1)
 
     @commands.command(name="list")
     def list_(
-        who: Annotated[str | None, typer.Option(help="Id of the user who acted.")] = None,
-        action: Annotated[
-            str | None, typer.Option(help="As in user.role; `session.` is every one that begins so.")
-        ] = None,
-        subject: Annotated[str | None, typer.Option(help="As in user:u-1.")] = None,
-        limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
-        as_json: JsonFlag = False,
+        who: Who = None, action: Action = None, subject: Subject = None, limit: Limit = 50, as_json: JsonFlag = False
     ) -> None:
         """The newest rows."""
         from modules.accounts.audit_views import AuditFilter, rows
@@ -153,6 +144,15 @@ def _audit_commands(core: OpenCore) -> typer.Typer:
             typer.echo(f"{row['seq']:>6}  {row['at']}  {row['who']} ({row['via']})  {row['action']}  {row['subject']}")
 
     return commands
+
+
+def _verdict_line(verdict: Verdict, *, as_json: bool) -> str:
+    if as_json:
+        told = {"ok": verdict.ok, "rows": verdict.rows, "broken_seq": verdict.broken_seq, "reason": verdict.reason}
+        return json.dumps({"success": verdict.ok, **told})
+    if verdict.ok:
+        return f"{verdict.rows} rows: {verdict.reason}"
+    return f"BROKEN at row {verdict.broken_seq}: {verdict.reason} ({verdict.rows} rows before it are sound)"
 
 
 def _vault_commands(core: OpenCore) -> typer.Typer:

@@ -67,22 +67,18 @@ class SignIn:
 
     def _enter(self, user: Document | None, totp: str | None, attempt: _Attempt, *, proven: bool) -> Grant:
         """The session, unless something is wrong; what is wrong is counted and kept, and only then told."""
-        grant: Grant | None = None
         with self._office.store.transaction() as tx:
-            fresh = tx["users"].get(key=user["id"]) if user and proven else None
-            same = fresh is not None and fresh.get("password_hash") == (user or {}).get("password_hash")
-            if fresh is None or not same or not is_active(fresh):
+            fresh = _as_proven(tx, user) if user and proven else None
+            if fresh is None:
                 failure: NotSignedIn | None = self._failed(tx, user, "wrong_credentials", _WRONG, attempt)
             else:
                 failure = self._second_factor(tx, fresh, totp, attempt)
-            if failure is None and fresh is not None:
+            if fresh is not None and failure is None:
                 attempts.succeeded(tx, attempt.counted)
-                grant = self._sessions.open(tx, fresh, attempt.via, attempt.caller, attempt.now)
-            elif failure is not None and failure.code != "totp_required":
+                return self._sessions.open(tx, fresh, attempt.via, attempt.caller, attempt.now)
+            if failure is not None and failure.code != "totp_required":
                 attempts.failed(tx, attempt.counted, attempt.now)
-        if grant is None:
-            raise failure or NotSignedIn(_WRONG)
-        return grant
+        raise failure or NotSignedIn(_WRONG)
 
     def check_password(self, who: Principal, password: str, caller: Caller) -> Document:
         """The user, once the password was right. Raises NotAllowed (`wrong_password`), TooMany after too many."""
@@ -131,3 +127,10 @@ class SignIn:
         self._office.store["users"].compare_and_set(
             str(user["id"]), {"password_hash": user["password_hash"]}, {"password_hash": kept}
         )
+
+
+def _as_proven(tx: Transaction, user: Document) -> Document | None:
+    """The user as kept now; None for one who is gone or off, or has another password than the one that was checked."""
+    fresh = tx["users"].get(key=user["id"])
+    same = fresh is not None and fresh.get("password_hash") == user.get("password_hash")
+    return fresh if same and is_active(fresh) else None
