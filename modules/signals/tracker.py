@@ -7,6 +7,7 @@ trades at the nearest entry; a target reached before the entry cancels the call.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any
 
 from tinydb import where
 
-from database import Entry, Store, Transaction
+from database import Entry, Store, StoreError, Transaction
 from modules.domain.errors import InvalidInput
 from modules.domain.events import Event, EventKind
 from modules.domain.market import Quote, ms_from_utc, utc_from_ms
@@ -44,6 +45,7 @@ class SignalTracker:
         self._open: dict[str, Signal] = {}
         self._waiting: dict[str, set[str]] = {}
         self._book = ExitBook()
+        self._undone: deque[ExitEvent] = deque()
         self._log = log("signals")
         kinds = (EventKind.SIGNAL_RECEIVED, EventKind.UPDATE_RECEIVED)
         self._consumer = JournalConsumer(store, "signals.tracker", self._handle, kinds)
@@ -66,6 +68,7 @@ class SignalTracker:
 
     def sync(self, now: datetime) -> int:
         """Reads the journal; returns how many events were handled."""
+        self._take_exits(now)
         return self._consumer.turn(now)
 
     def on_quote(self, quote: Quote, now: datetime) -> int:
@@ -78,8 +81,8 @@ class SignalTracker:
         except InvalidInput as wrong:
             self._log.error("quote refused", symbol=quote.symbol, reason=wrong.message)
             return changed
-        for event in events:
-            self._on_exit(event, now)
+        self._undone += events
+        self._take_exits(now)
         return changed + len(events)
 
     def expire(self, now: datetime) -> int:
@@ -178,6 +181,16 @@ class SignalTracker:
         self._open[signal.id] = active
         self._follow(active, first_bar)
         return 1
+
+    def _take_exits(self, now: datetime) -> None:
+        """Writes down what the kernel decided. It decides once: what the store can't take now is written later."""
+        while self._undone:
+            event = self._undone.popleft()
+            try:
+                self._on_exit(event, now)
+            except StoreError:
+                self._undone.appendleft(event)
+                raise
 
     def _on_exit(self, event: ExitEvent, now: datetime) -> None:
         signal = self._open.get(event.position_id)

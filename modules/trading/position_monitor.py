@@ -2,7 +2,8 @@
 
 Two processes run one each: `targets` for plain ladders, `orders` for trailing stops, time exits and stops that move with
 price. A position belongs to exactly one of them. The monitor changes no order and no position; it keeps only its rows
-(extremes, awake trails), which it stores and can always make anew from the plan and the position.
+(extremes, awake trails), which it stores and can always make anew from the plan and the position. A row steps once for a
+quote: what it decided while the store could not be written is kept, and asked for before anything else is stored.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 from tinydb import where
 
-from database import Entry, Store, Transaction
-from modules.domain.errors import InvalidInput
+from database import Entry, Store, StoreError, Transaction
+from modules.domain.errors import Conflict, InvalidInput
 from modules.domain.events import EventKind
 from modules.domain.instruments import Instrument
 from modules.domain.market import Quote, ms_from_utc
@@ -51,6 +52,7 @@ class PositionMonitor:
         self.book = ExitBook()
         self._plans: dict[str, Plan] = {}
         self._touched: dict[str, Decimal | None] = {}
+        self._undone: list[ExitEvent] = []
         self._flushed_ms = 0
         self._seen_ms: dict[str, int] = {}
         self._log = log(f"monitor.{name}")
@@ -74,13 +76,20 @@ class PositionMonitor:
 
     def sync(self, now: datetime) -> int:
         """Learns of fills, closes and moved stops; returns how many events it read."""
+        self._act([], now)
         handled = self._consumer.turn(now)
-        touched, self._touched = self._touched, {}
-        for position_id, stop in touched.items():
-            document = self._store["positions"].get(key=position_id)
-            if document is not None:
-                self._refresh(from_document(Position, document), stop, now)
+        for position_id, stop in list(self._touched.items()):
+            try:
+                self._look_at(position_id, stop, now)
+            except (InvalidInput, Conflict) as wrong:
+                self._log.error("position can't be followed", position_id=position_id, reason=wrong.message)
+            del self._touched[position_id]  # not before: the store may fail, and the journal tells it only once
         return handled
+
+    def _look_at(self, position_id: str, stop: Decimal | None, now: datetime) -> None:
+        document = self._store["positions"].get(key=position_id)
+        if document is not None:
+            self._refresh(from_document(Position, document), stop, now)
 
     def on_quote(self, quote: Quote, now: datetime) -> int:
         """Steps every position on the quote's symbol; returns how many requests were made."""
@@ -90,10 +99,11 @@ class PositionMonitor:
             self._log.error("quote refused", symbol=quote.symbol, reason=wrong.message)
             return 0
         self._seen_ms[quote.symbol] = quote.time_ms
-        return self._act(events, now) if events else 0
+        return self._act(events, now)
 
     def flush(self, now: datetime, *, at_once: bool = False) -> bool:
         """Stores the rows that changed, at most once a second; whether everything is stored."""
+        self._act([], now)
         dirty = self.book.dirty()
         if not dirty:
             return True
@@ -148,8 +158,7 @@ class PositionMonitor:
         events = self._sync_fills(position)
         if stop is not None:
             self.book.move_stop(position.id, stop)
-        if events:
-            self._act(events, now)
+        self._act(events, now)
 
     def _sync_fills(self, position: Position) -> list[ExitEvent]:
         events: list[ExitEvent] = []
@@ -178,6 +187,17 @@ class PositionMonitor:
         self._store["exit_rows"].remove(key=position_id)
 
     def _act(self, events: list[ExitEvent], now: datetime) -> int:
+        """Asks for what these events want, and for what could not be asked before; returns how many requests were made."""
+        due = [*self._undone, *events]
+        try:
+            made = self._ask([event for event in due if event.position_id in self._plans], now)
+        except StoreError:
+            self._undone = due
+            raise
+        self._undone = []
+        return made
+
+    def _ask(self, events: list[ExitEvent], now: datetime) -> int:
         requests = [request for event in events if (request := self._request(event, now)) is not None]
         if not requests:
             return 0

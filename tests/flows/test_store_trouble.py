@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from structlog.testing import capture_logs
 
 from database import StoreBusy, StoreDamaged, StoreFull
 from database.sqlite_engine import SqliteEngine
+from modules.domain.market import Quote, ms_from_utc
+from modules.domain.plans import ExitRules
 from modules.domain.positions import PositionStatus
 from modules.records import open_records
 from tests.flows.test_trading_entries import assert_books_agree, working
@@ -161,3 +164,89 @@ def test_a_lane_that_failed_for_the_store_works_on_at_the_next_turn(world: World
     asyncio.run(once())
     assert world.position().status is PositionStatus.CLOSED
     assert_books_agree(world)
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_what_a_price_decided_is_asked_for_once_the_store_takes_it(world: World, number: int) -> None:
+    world.account(exits=ExitRules(break_even_after=None, break_even_at_r=Decimal("0.5"), time_exit_seconds=600))
+    world.say(ENTRY)
+    world.settle()
+    with commits_fail(StoreFull("disk full"), from_number=number, times=1), suppress(StoreFull):
+        world.price("BTCUSDT", "60700")
+    world.price("BTCUSDT", "60600")
+    world.settle()
+    assert world.position().stop_loss == 60_000
+    world.clock.advance(600)
+    with commits_fail(StoreFull("disk full"), from_number=number, times=1), suppress(StoreFull):
+        world.price("BTCUSDT", "60650")
+    world.price("BTCUSDT", "60600")
+    world.settle()
+    assert (world.position().status, world.position().close_reason) == (PositionStatus.CLOSED, "time")
+    assert_books_agree(world)
+
+
+def test_a_row_is_not_stored_before_what_it_decided_is_asked_for(world: World, tmp_path: Path) -> None:
+    world.account(exits=ExitRules(break_even_after=None, time_exit_seconds=600))
+    world.say(ENTRY)
+    world.settle()
+    world.clock.advance(600)
+    with commits_fail(StoreFull("disk full")), pytest.raises(StoreFull):
+        world.price("BTCUSDT", "60650")
+    for monitor in world.stage.monitors:
+        monitor.flush(world.clock.now(), at_once=True)
+    again = World(tmp_path, world.clock)
+    again.price("BTCUSDT", "60660")
+    again.settle(reconcile=True)
+    assert again.position().status is PositionStatus.CLOSED
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("price", "hits", "status"), [("58500", [], "closed"), ("61500", [1], "active"), ("63500", [1, 2, 3], "closed")]
+)
+def test_a_signal_is_judged_by_a_price_that_came_while_the_disk_was_full(
+    world: World, price: str, hits: list[int], status: str
+) -> None:
+    taken = world.say(ENTRY)
+    world.settle()
+    now = world.clock.advance(1)
+    quote = Quote.at_price("test", "BTCUSDT", ms_from_utc(now), Decimal(price))
+    with commits_fail(StoreFull("disk full")), pytest.raises(StoreFull):
+        world.stage.tracker.on_quote(quote, now)
+    world.stage.tracker.sync(now)
+    signal = world.signal(taken.signal_id)
+    assert ([hit.number for hit in signal.hits], signal.status.value) == (hits, status)
+
+
+def test_what_the_journal_told_is_looked_at_again_where_the_store_failed(world: World) -> None:
+    enter_two(world)
+    monitor = world.stage.monitors[0]
+    for request in ("1", "2"):
+        world.say("Close this trade now", f"close {request}", reply_to=request)
+    world.stage.planner.read(world.clock.now())
+    settle_account(world)
+    monitor._consumer.turn(world.clock.now())
+    with commits_fail(StoreFull("disk full")), pytest.raises(StoreFull):
+        monitor.sync(world.clock.now())
+    monitor.sync(world.clock.now())
+    assert monitor.symbols() == ()
+
+
+def enter_two(world: World) -> None:
+    """Two trades of the plain ladder, on two symbols."""
+    world.price("ETHUSDT", "60000")
+    world.say(ENTRY)
+    world.say(ENTRY.replace("BTC", "ETH"), "2")
+    world.settle()
+    assert len(world.stage.monitors[0].symbols()) == 2
+
+
+def settle_account(world: World) -> None:
+    """The account's lane alone; no monitor hears of it yet."""
+    lane = world.stage._lane("a1")
+
+    async def once() -> None:
+        lane.kick()
+        await lane.idle()
+
+    asyncio.run(once())
