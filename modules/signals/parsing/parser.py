@@ -12,6 +12,7 @@ from modules.signals.dialects import DEFAULT, Dialect
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.entries import Draft, draft_of, is_span, leverage_of, order_of, side_of
 from modules.signals.parsing.evidence import Evidence, weigh
+from modules.signals.parsing.layout import labels_first
 from modules.signals.parsing.lexicon import label_phrases, lexicon
 from modules.signals.parsing.normalise import Normalised, fold, language_of, normalise
 from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
@@ -73,7 +74,7 @@ def _understand(text: str, dialect: Dialect) -> Message:
     floor = FLOORS.get(symbol.symbol[:3]) if symbol else None
     tokens = join_spaced(tokenise(normal.text), normal.text)
     tokens = read_numbers(tokens, settle_separators(tokens, Decimal(floor) if floor else None))
-    tokens = label_phrases(tokens, lexicon(dialect.words), taken)
+    tokens = labels_first(label_phrases(tokens, lexicon(dialect.words), taken))
     reading = Reader(tokens).read()
     draft = draft_of(reading, symbol, normal.text)
     side, how = side_of(reading, draft)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
+from modules.signals.parsing.layout import counted
 from modules.signals.parsing.tokens import UNIT, N, T, Token, is_price
 
 LABELS = frozenset({p.ENTRY, p.TARGET, p.STOP, p.EXIT})
@@ -155,6 +156,7 @@ class Reader:
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
+        self.counters = counted(tokens)
         self.found = Reading()
         self.part: str | None = None
         self.block: str | None = None
@@ -496,6 +498,8 @@ class Reader:
         after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
         if after is None or self.counter is not None or not _could_count(token, value):
             return False
+        if token.start in self.counters:
+            return True
         before = self.tokens[at - 1]
         beside = self.label_at == at - 1
         labelled = beside or (self.label_at == at - 2 and before.type is T.SIGN and before.text in "#.-_(")
