@@ -69,6 +69,11 @@ def lexicon(extra: tuple[tuple[str, str], ...] = ()) -> Trie:
     return trie
 
 
+def is_vocabulary(word: str) -> bool:
+    """Whether the word, in lower case, is a phrase of its own in the vocabulary of any language."""
+    return _ENDS in lexicon().get(word, {})
+
+
 def label_phrases(tokens: list[Token], trie: Trie, taken: list[tuple[int, int]]) -> list[Token]:
     """Join the tokens of each phrase into one labelled token. Tokens inside `taken` spans (symbols) become plain signs."""
     result: list[Token] = []

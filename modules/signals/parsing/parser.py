@@ -17,7 +17,7 @@ from modules.signals.parsing.lexicon import label_phrases, lexicon
 from modules.signals.parsing.normalise import Normalised, fold, language_of, normalise
 from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
 from modules.signals.parsing.reading import Figure, Reader, Reading
-from modules.signals.parsing.symbols import FLOORS, Found, beside_side, find_symbols
+from modules.signals.parsing.symbols import FLOORS, Found, beside_side, find_symbols, spoken_of
 from modules.signals.parsing.tokens import Token, tokenise
 from modules.signals.parsing.updates import Update, UpdateReader, age_of
 
@@ -54,7 +54,7 @@ def parse(text: str, dialect: Dialect | None = None) -> Parse:
     if evidence.kind is Kind.ENTRY and not dialect.never_entries:
         return _entry(message, evidence, dialect)
     if evidence.kind is Kind.UPDATE:
-        return _update(message, evidence)
+        return _update(message, evidence, dialect)
     reason = "this channel's calls are never traded" if evidence.kind is Kind.ENTRY else evidence.reason
     return Parse(
         Kind.NONE,
@@ -161,8 +161,9 @@ def _distinct(figures: Iterable[Figure]) -> tuple[Decimal, ...]:
     return tuple(dict.fromkeys(figure.value for figure in figures))
 
 
-def _update(message: Message, evidence: Evidence) -> Parse:
-    update, symbol = evidence.update, message.symbol
+def _update(message: Message, evidence: Evidence, dialect: Dialect) -> Parse:
+    update = evidence.update
+    symbol = message.symbol or spoken_of(message.normal.text, dialect.default_quote)
     side, how = message.side
     spans = [_span(message, "symbol", symbol.start, symbol.end)] if symbol and symbol.end > symbol.start else []
     if update is not None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from modules.signals.parsing import names
+from modules.signals.parsing.lexicon import is_vocabulary
+
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
 _OTHER_QUOTES = (
     "BTC",
@@ -57,7 +60,7 @@ _METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
 NAMED = {
     "gold": "XAUUSD", "xau": "XAUUSD", "золото": "XAUUSD", "золоту": "XAUUSD", "золота": "XAUUSD", "oro": "XAUUSD", "altin": "XAUUSD", "طلا": "XAUUSD",
     "انس": "XAUUSD", "الذهب": "XAUUSD", "ذهب": "XAUUSD", "emas": "XAUUSD", "黄金": "XAUUSD", "सोना": "XAUUSD", "ouro": "XAUUSD", "vang": "XAUUSD", "zloto": "XAUUSD", "goud": "XAUUSD", "золотом": "XAUUSD", "silver": "XAGUSD", "xag": "XAGUSD",
-    "серебро": "XAGUSD", "xauusdt": "XAUUSDT",
+    "серебро": "XAGUSD", "xauusdt": "XAUUSDT", **names.named(),
 }  # fmt: skip
 INDICES = {
     "us30": "US30", "dj30": "US30", "nas100": "NAS100", "us100": "US100", "ustec": "USTEC", "nasdaq": "NAS100", "us500": "US500", "spx500": "SPX500", "sp500": "SP500",
@@ -70,7 +73,7 @@ COIN_NAMES = {
     "bitcoin": "BTC", "ethereum": "ETH", "ether": "ETH", "solana": "SOL", "ripple": "XRP", "cardano": "ADA", "dogecoin": "DOGE", "litecoin": "LTC", "polkadot": "DOT", "chainlink": "LINK",
     "avalanche": "AVAX", "polygon": "MATIC", "биткоин": "BTC", "биток": "BTC", "битка": "BTC", "биткоина": "BTC", "битку": "BTC", "эфир": "ETH", "эфира": "ETH", "эфириум": "ETH", "эфиру": "ETH", "солана": "SOL", "солану": "SOL",
     "بیتکوین": "BTC", "بیت کوین": "BTC", "اتریوم": "ETH", "比特币": "BTC", "以太坊": "ETH", "大饼": "BTC", "बिटकॉइन": "BTC", "cosmos": "ATOM", "tron": "TRX", "stellar": "XLM", "monero": "XMR", "uniswap": "UNI",
-    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "비트코인": "BTC", "비트": "BTC", "이더리움": "ETH", "이더": "ETH", "البیتکوین": "BTC", "bitcoins": "BTC",
+    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "비트코인": "BTC", "비트": "BTC", "이더리움": "ETH", "이더": "ETH", "البیتکوین": "BTC", "bitcoins": "BTC", **names.declined(),
 }  # fmt: skip
 COINS = frozenset(
     """
@@ -96,36 +99,40 @@ NEVER = frozenset(
     TYPE SIDE DATE TIME TF H1 H4 M15 M5 M30 D1 ATH ATL FVG OB BOS CHOCH EMA RSI MACD SMC ICT GM GN US UK EU UTC PM AM
     EST FED CPI FOMC NFP ETF GDP CEO USA AI NFT DEFI PNL ROI ROE DCA RESULT RESULTS HIT DONE CLOSED CLOSE CANCEL CANCELLED
     REACHED ACHIEVED MID TERM MIDTERM ZONE AREA AMOUNT ACCOUNT MANAGEMENT STRATEGY POSITION WIN WON TODAY WEEK NOTE TIP
+    MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY LONDON ASIA TOKYO TELEGRAM ENTRIES SESSION
     BEST TOP GREEN RED WARNING OPEN ИДЕЯ СИГНАЛ ЛОНГ ШОРТ SIGNALCRYPTO CRYPTOSIGNAL BITCOINSIGNAL ACTIVE PENDING BULLISH
     BEARISH I WE YOU A THEY THIS THAT HE MY ABOVE BELOW AROUND BETWEEN AFTER BEFORE AGAIN HERE IF WHEN THEN MUST DONT NO YES
     CALL PUT CE PE FUT OPT OTC ONLY STRONG HIGH LOW MEDIUM LESS MORE MAX MIN EACH QUICK READY GOOD NICE BIG HUGE
     """.split()  # noqa: SIM905
 )
 
+_LETTER = r"A-Za-z0-9\u00c0-\u052f"
+"""What may not touch a symbol: letters of the scripts that put spaces between words; what touches is part of one word."""
+
 _Q = "|".join(QUOTES)
 _OQ = "|".join(_OTHER_QUOTES)
-_TAIL = r"(?:\.P|\.PERP|[-_/ ]?PERP(?:ETUAL)?|[-_]SWAP|\.c|m|\.pro|\.raw)?(?![A-Za-z0-9])"
+_TAIL = rf"(?:\.P|\.PERP|[-_/ ]?PERP(?:ETUAL)?|[-_]SWAP|\.c|m|\.pro|\.raw)?(?![{_LETTER}])"
 _SLASHED = re.compile(
-    rf"(?<![A-Za-z0-9])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}",
+    rf"(?<![{_LETTER}])(?:[A-Z]{{3,12}}:)?([A-Za-z0-9]{{1,15}})[ ]{{0,3}}[/|\\][ ]{{0,3}}[#$]?({_Q}|{_OQ}){_TAIL}|(?<![{_LETTER}])([A-Za-z0-9]{{1,15}})[-_:]({_Q}){_TAIL}",
     re.IGNORECASE,
 )
 _SEPARATED = re.compile(rf"[/|\\][ ]{{0,3}}[#$]?(?:{_Q}|{_OQ})")
 _DASHED = re.compile(rf"[A-Z0-9][-_:](?:{_Q})|(?:USDT|USDC|BUSD)_[A-Z0-9]")
 _BASE_QUOTE = re.compile(rf"([A-Za-z0-9]{{0,14}}?)({_Q})(?:PERP|m|M)?", re.IGNORECASE)
-_CAPITALS_BEFORE = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Z0-9]{1,9}) $")
+_CAPITALS_BEFORE = re.compile(rf"(?<![{_LETTER}])([A-Z][A-Z0-9]{{1,9}}) $")
 _QUOTE_FIRST = re.compile(r"(?<![A-Za-z0-9])(USDT|USDC|BUSD)_([A-Z0-9]{2,12})(?![A-Za-z0-9_])")
-_CROSSED = re.compile(r"(?<![A-Za-z0-9#$])([#$]?)([A-Z0-9]{2,10})(BTC|ETH|BNB)(?![A-Za-z0-9])")
+_CROSSED = re.compile(rf"(?<![{_LETTER}#$])([#$]?)([A-Z0-9]{{2,10}})(BTC|ETH|BNB)(?![{_LETTER}])")
 _FOREX = re.compile(
-    r"(?<![A-Za-z0-9])([A-Za-z]{3})[ ]{0,2}([/\-_. ]?)[ ]{0,2}([A-Za-z]{3})(?:m|\.[a-z]{1,4}|\+|i)?(?![A-Za-z0-9])"
+    rf"(?<![{_LETTER}])([A-Za-z]{{3}})[ ]{{0,2}}([/\-_. ]?)[ ]{{0,2}}([A-Za-z]{{3}})(?:m|\.[a-z]{{1,4}}|\+|i)?(?![{_LETTER}])"
 )
-_TAGGED = re.compile(r"([#$])[ ]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9_])")
+_TAGGED = re.compile(rf"([#$])[ ]?([A-Za-z0-9]{{1,15}})(?![{_LETTER}_])")
 _SYMBOL_LABELS = frozenset(
     """
     coin name pair symbol ticker instrument asset token crypto adi parite moneda moeda par koin paar paire монета пара
     тикер инструмент актив ارز نماد العمله 币种 合约 交易对
     """.split()  # noqa: SIM905
 )
-_AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9])")
+_AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])")
 _WORD = re.compile(
     r"بیت کوین|黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
 )
@@ -280,19 +287,38 @@ def _glued(text: str, match: re.Match[str], found: list[Found]) -> None:
 
 _SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空|多单|空单|开多|开空|看多|看空)"
 _BESIDE = re.compile(
-    rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![A-Za-z0-9])|(?<![A-Za-z0-9])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])",
+    rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![{_LETTER}])|(?<![{_LETTER}])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])",
     re.IGNORECASE,
 )
 
 
 def beside_side(text: str, default_quote: str, *, only_known: bool = False) -> Found | None:
-    """A coin written right beside a side ("AVAX long", "Buy DOGE"): any capitals, or a known coin in any case."""
+    """A coin written right beside a side ("AVAX long", "Buy DOGE"): a known coin in any case, or capitals that are no word
+    of the trade in any language."""
     for match in _BESIDE.finditer(text):
         for group in (1, 2):
             word = match.group(group)
             if word is None or word.isdigit() or word.upper() in NEVER or not word[0].isalnum():
                 continue
-            known = word.upper() in COINS or word.lower() in INDICES or word.lower() in NAMED
-            if known or (word.isupper() and any(c.isalpha() for c in word) and not only_known):
-                return Found(_completed(word.upper(), default_quote), match.start(group), match.end(group), 5)
+            low, span = word.lower(), match.span(group)
+            if low in names.BESIDE:
+                return Found(names.BESIDE[low], *span, 5)
+            known = word.upper() in COINS or low in INDICES or low in NAMED
+            ticker = word.isupper() and any(c.isalpha() for c in word) and not only_known
+            if known or (ticker and not is_vocabulary(low)):
+                return Found(_completed(word.upper(), default_quote), *span, 5)
+    return None
+
+
+_ABOUT = re.compile(rf"(?<![^\W_])(?:по|on)[ ]([A-Z][A-Z0-9]{{1,7}})(?![{_LETTER}])")
+
+
+def spoken_of(text: str, default_quote: str) -> Found | None:
+    """An unknown ticker that news is about: capitals behind "on" in a text that is not all in capitals ("Фиксирую по ARKM")."""
+    if text.isupper():
+        return None
+    for match in _ABOUT.finditer(text):
+        word = match.group(1)
+        if word not in NEVER and not is_vocabulary(word.lower()):
+            return Found(_completed(word, default_quote), *match.span(1), 3)
     return None
