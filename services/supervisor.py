@@ -1,8 +1,10 @@
 """Keeps the processes of the Procfile running: starts them, restarts what dies or hangs, stops all in good order.
 
 Each process is its own session and dies with the supervisor. A dead one is back after a short pause that doubles with
-every quick death and is forgotten after a minute up; one that exits 78 (a wrong setting) or dies at once ten times in a
-row is left down, and that is said. A process that stops telling of finished work is killed and replaced.
+every quick death and is forgotten after a minute up; one that had finished work before it died never waits long. One
+that exits 78 (a wrong setting), or dies at once ten times in a row with no work done, is left down, and that is said. A
+process that stops telling of finished work is killed and replaced; how long it has been silent is measured here, so
+that a clock that jumps kills nobody.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from typing import Any, TextIO
 
 import psutil  # type: ignore[import-untyped]
 
-from modules.runtime.heartbeat import read_beats
+from modules.runtime.heartbeat import Beat, read_beats
 from modules.runtime.settings import EXIT_MISCONFIGURED
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
+#: The same for a process that had finished work: with its start it is back within five seconds.
+LONGEST_PAUSE_AFTER_WORK = 2.0
 STEADY_AFTER = 60.0
 INSTANT = 3.0
 MOST_INSTANT_DEATHS = 10
@@ -54,6 +58,8 @@ class Child:
     started: float = 0.0
     pause: float = FIRST_PAUSE
     instant_deaths: int = 0
+    beat_ms: int | None = None
+    heard: float = 0.0
     process: asyncio.subprocess.Process | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -168,6 +174,7 @@ class Supervisor:
             child.started = time.monotonic()
             return 127
         child.pid, child.started, child.state = child.process.pid, time.monotonic(), "up"
+        child.beat_ms, child.heard = None, child.started
         self._write_state()
         if self._stopping.is_set():  # it was being started when the end was asked for
             _signal_group(child, signal.SIGTERM)
@@ -188,6 +195,7 @@ class Supervisor:
 
     def _may_restart(self, child: Child, code: int) -> bool:
         lived = time.monotonic() - child.started
+        _listen(child, read_beats(self._run_dir).get(child.name))
         child.pid = None
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
         if code == EXIT_MISCONFIGURED:
@@ -201,7 +209,8 @@ class Supervisor:
             child.state = "failed"
             self._say(child.name, f"died at once {MOST_INSTANT_DEATHS} times in a row ({how}); given up", 31)
         else:
-            child.pause = FIRST_PAUSE if lived >= STEADY_AFTER else min(child.pause * 2, LONGEST_PAUSE)
+            longest = LONGEST_PAUSE if child.beat_ms is None else LONGEST_PAUSE_AFTER_WORK
+            child.pause = FIRST_PAUSE if lived >= STEADY_AFTER else min(child.pause * 2, longest)
             if child.restarts == 0:
                 child.pause = FIRST_PAUSE
             child.state = "restarting"
@@ -210,7 +219,7 @@ class Supervisor:
         return child.state == "restarting"
 
     def _gave_up(self, child: Child, lived: float) -> bool:
-        child.instant_deaths = child.instant_deaths + 1 if lived < INSTANT else 0
+        child.instant_deaths = child.instant_deaths + 1 if lived < INSTANT and child.beat_ms is None else 0
         return child.instant_deaths >= MOST_INSTANT_DEATHS
 
     # ---- all of them ----------------------------------------------------------------------------------------------
@@ -221,13 +230,11 @@ class Supervisor:
             await asyncio.sleep(1)
             self._write_state()
             beats = read_beats(self._run_dir)
-            now, now_ms = time.monotonic(), time.time() * 1000
             for child in self._children:
                 _end_orphans(child)
-                beat = beats.get(child.name)
-                mine = beat is not None and beat.pid == child.pid
-                silent = (now_ms - beat.at_ms) / 1000 if beat is not None and mine else now - child.started
-                if child.state == "up" and silent > (SILENT_AFTER if mine else FIRST_BEAT_WITHIN):
+                _listen(child, beats.get(child.name))
+                silent = time.monotonic() - child.heard
+                if child.state == "up" and silent > (FIRST_BEAT_WITHIN if child.beat_ms is None else SILENT_AFTER):
                     self._say(child.name, f"no finished work for {silent:.0f} s: killed", 31)
                     _signal_group(child, signal.SIGKILL)
 
@@ -265,6 +272,12 @@ class Supervisor:
             prefix = f"\x1b[{color}m{prefix}\x1b[0m"
         with suppress(BrokenPipeError):
             print(prefix, line, file=self._out, flush=True)
+
+
+def _listen(child: Child, beat: Beat | None) -> None:
+    """Notes when a beat of this very process was last a new one."""
+    if beat is not None and beat.pid == child.pid and beat.at_ms != child.beat_ms:
+        child.beat_ms, child.heard = beat.at_ms, time.monotonic()
 
 
 def _python(command: list[str]) -> list[str]:

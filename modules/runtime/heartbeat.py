@@ -1,13 +1,15 @@
 """Heartbeats of useful work: each process tells, in a small file, that it still does its job.
 
 A file, not the store, so that health and supervision work while the store is down. A beat is written only after a
-completed turn of work, so a process that hangs inside a turn goes silent and is replaced.
+completed turn of work, so a process that hangs inside a turn goes silent and is replaced. A full disk ends no process:
+the beat is then written over the one before.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,20 @@ class Heartbeat:
 
     def _write(self, beat: Beat) -> None:
         body = {name: getattr(beat, name) for name in Beat.__slots__}
+        content = json.dumps(body).encode()
         draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps(body), encoding="utf-8")
-        draft.replace(self._path)
+        try:
+            draft.write_bytes(content)
+            draft.replace(self._path)
+        except OSError:
+            self._write_over(content)
+
+    def _write_over(self, content: bytes) -> None:
+        """In the old beat's place, which takes no room; a reader may meet it half written and then sees none."""
+        with suppress(OSError), self._path.open("r+b") as file:
+            room = len(file.read())
+            file.seek(0)
+            file.write(content.ljust(room))
 
     def fail(self, detail: str) -> None:
         """No work was done: the last beat's time stays, so that silence is still noticed, and its state tells why."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from datetime import datetime
 from pathlib import Path
+
+import pytest
 
 from modules.runtime.clock import SystemClock
 from modules.runtime.heartbeat import Heartbeat, read_beats
@@ -79,3 +82,16 @@ async def test_news_gather_where_nobody_waits_and_an_end_does_not(tmp_path: Path
     stopping.set()
     await asyncio.wait_for(task, 5)
     assert worker.stopped
+
+
+def test_a_full_disk_ends_no_process_and_the_beat_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    heart = Heartbeat(tmp_path, "beating", every_ms=1000)
+    heart.beat(1_000, detail="a longer word than the next one")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    heart.beat(5_000, detail="full")
+    assert (read_beats(tmp_path)["beating"].at_ms, read_beats(tmp_path)["beating"].detail) == (5_000, "full")
+    Heartbeat(tmp_path, "never beat before").beat(6_000)
+    assert set(read_beats(tmp_path)) == {"beating"}
