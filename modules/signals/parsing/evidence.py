@@ -26,6 +26,7 @@ _SURE_SYMBOL = 5
 _COIN = 4
 _PAIR = 9
 _FULL = 3
+_TOLD = 3
 _TERSE = 2
 _PROSE = 25
 _CHATTY = 4
@@ -57,6 +58,7 @@ def weigh(
     """The kind of the message."""
     found = (
         _unreadable(reading)
+        or _denied(reading, updates)
         or _other_business(reading, symbols)
         or _talk(reading, draft, symbol)
         or _retold(reading, draft, updates)
@@ -99,6 +101,14 @@ def _example(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence 
 
 def _unreadable(reading: Reading) -> Evidence | None:
     return Evidence(Kind.NONE, 0.9, "a price is named that is no number") if reading.unreadable else None
+
+
+def _denied(reading: Reading, updates: list[Update]) -> Evidence | None:
+    """What calls itself no signal is none, wherever it says so; news told beside the denial stays news."""
+    told = any(update.strength >= _TOLD and update.opens for update in updates)
+    if reading.parts[p.DENIED] and not told:
+        return Evidence(Kind.NONE, 0.9, "says itself that it is no signal")
+    return None
 
 
 def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:

@@ -21,3 +21,4 @@ PROMO, BINARY, CONDITION, RESULT, SIGNAL, TYPE, EXIT, FRAMED = (
     "framed",
 )
 MAYBE_ENTRY, MAYBE_TARGET, MAYBE_STOP = "maybe_entry", "maybe_target", "maybe_stop"
+DENIED, HABIT = "denied", "habit"

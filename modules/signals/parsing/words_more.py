@@ -7,9 +7,11 @@ from modules.signals.parsing.parts import (
     BREAKEVEN,
     CANCEL,
     CLOSE,
+    DENIED,
     ENTRY,
     FILLER,
     FRAMED,
+    HABIT,
     HIT,
     LEVERAGE,
     LONG,
@@ -41,7 +43,49 @@ TABLES: dict[str, dict[str, str]] = {
         "|stell dir vor|angenommen|beispiel|zum beispiel|lektion|imaginez|imaginons|supposons|exemple|par exemple|leçon"
         "|diyelim ki|varsayalım|örnek|örneğin|immagina|supponiamo|esempio|per esempio|lezione|misalnya|misalkan|contoh"
         "|例如|假设|比如|示例|مثال|لنفترض|تخيل|فرض کنید|تصور کنید|ví dụ|giả sử|przykład|załóżmy|wyobraź sobie|lekcja"
+        "|beispielrechnung|rechenbeispiel|beispieltrade|beispielsignal|beispielhaft|musterrechnung|übungsbeispiel|rechenaufgabe"
+        "|calculation example|example calculation|example trade|example only|training example|exercise|пример расчета|для примера"
+        "|в качестве примера|учебный пример|пример сделки|ejemplo práctico|ejemplo de cálculo|ejercicio|exercício|exercice|esercizio"
+        "|esempio pratico|exemple de calcul|örnek işlem|örnek hesap|örnek hesaplama|örnektir|contoh soal|contoh perhitungan|contohnya"
+        "|przykładowo|przykładowa|przykładowy|ćwiczenie|rekenvoorbeeld|voorbeeldtrade|räkneexempel|eksempel|regneeksempel|exemplu"
+        "|de exemplu|példa|például|παράδειγμα|דוגמה|לדוגמה|esimerkki|esimerkiksi|উদাহরণ|ตัวอย่าง|उदाहरण|예시|예를 들어|举例"
+        "|مثلا|مثال توضيحي|على سبيل المثال|به عنوان مثال|برای مثال|مثلاً|tỉ dụ|thí dụ|misal"
         "|уявіть|припустимо|наприклад|приклад|voorbeeld|bijvoorbeeld|příklad|například|představte si|exempel|till exempel",
+    },
+    "denials": {
+        DENIED: "not a signal|not a trade signal|not a trading signal|is no signal|isn't a signal|isnt a signal|not signal|never a signal"
+        "|not a call|not a trade call|not an entry|not a setup|not a trade idea|not a live trade|not a real trade|not a real signal"
+        "|just an example|only an example|example only|for demonstration only|do not copy this|don't copy this|don't trade this"
+        "|do not trade this|don't take this trade|do not take this trade|do not enter this|don't enter this"
+        "|kein signal|ist kein signal|kein einstieg|kein handelssignal|nur ein beispiel|nur beispiel|nicht nachtraden"
+        "|не сигнал|это не сигнал|не является сигналом|не торговый сигнал|сигналом не является|не вход|только пример|это пример"
+        "|просто пример|не повторять|не повторяйте|не є сигналом|не сигнал до дії|це не сигнал|лише приклад"
+        "|no es señal|no es una señal|no es un señal|solo un ejemplo|es un ejemplo|solo ejemplo|no copiar esta"
+        "|não é sinal|não é um sinal|nao e sinal|apenas um exemplo|só um exemplo|apenas exemplo"
+        "|pas un signal|n'est pas un signal|juste un exemple|simple exemple"
+        "|non è un segnale|non un segnale|solo un esempio|è solo un esempio"
+        "|sinyal değil|sinyal değildir|bir sinyal değildir|işlem değildir|sadece örnek|sadece örnektir|örnek amaçlıdır"
+        "|bukan sinyal|bukan signal|ini bukan sinyal|hanya contoh|sekadar contoh|bukan isyarat|bukan entry"
+        "|to nie sygnał|nie jest sygnałem|nie jest to sygnał|to nie jest sygnał|tylko przykład"
+        "|không phải tín hiệu|không phải là tín hiệu|không phải kèo|chỉ là ví dụ"
+        "|is geen signaal|slechts een voorbeeld|není signál|neni signal|jen příklad|inte en signal|bara ett exempel"
+        "|ikke et signal|ei ole signaali|ei signaali|nu este semnal|nu este un semnal|doar un exemplu|nem jelzés|nem szignál"
+        "|δεν είναι σήμα|όχι σήμα|לא איתות|זה לא איתות|זה לא סיגנל|সিগন্যাল নয়|সিগনাল নয়|सिग्नल नहीं|सिग्नल नहीं है|ไม่ใช่สัญญาณ"
+        "|سیگنال نیست|این سیگنال نیست|صرفا مثال|صرفا جهت آموزش|ليست توصية|هذه ليست توصية|ليست إشارة|هذه ليست إشارة|ليست صفقة|مجرد مثال"
+        "|سگنل نہیں|سگنل نہیں ہے|不是信号|非信号|不是喊单|并非信号|仅为示例|これはシグナルではありません|これはシグナルではない|시그널 아님|시그널이 아닙니다|신호가 아닙니다|신호 아님"
+        "|beispielrechnung|rechenbeispiel|musterrechnung|rekenvoorbeeld|örnek hesaplama|contoh perhitungan|contoh soal|räkneexempel"
+        "|calculation example|example calculation|regneeksempel|пример расчета|ejemplo de cálculo|exemple de calcul"
+        "|signal nahi|signal nahi hai|ye signal nahi",
+        FILLER: "not a signal service|not a signal provider|not a signal group|not a signal channel|ليست توصية مالية|ليست توصية استثمارية"
+        "|ليست توصية بالشراء أو البيع|not a call option"
+        "|not financial advice|no financial advice|not investment advice|keine anlageberatung|keine finanzberatung|не финансовая рекомендация"
+        "|не инвестиционная рекомендация|не является инвестиционной рекомендацией|no es consejo financiero|não é recomendação"
+        "|não é recomendação de investimento|pas un conseil financier|yatırım tavsiyesi değildir|bukan saran keuangan|bukan ajakan",
+        HABIT: "twice|three times|many times|several times|every time|each time|again and again|most of the time|twice this week|twice today"
+        "|дважды|трижды|каждый раз|несколько раз|снова и снова|два раза|dos veces|cada vez|varias veces|duas vezes|toda vez|várias vezes"
+        "|zweimal|dreimal|jedes mal|mehrmals|iki kez|iki kere|iki defa|her seferinde|due volte|ogni volta|deux fois|chaque fois"
+        "|dwa razy|za każdym razem|dua kali|setiap kali|hai lần|mỗi lần|مرتين|كل مرة|دو بار|هر بار|हर बार|दो बार|두 번|매번|每次|两次"
+        "|twee keer|elke keer|двічі|щоразу|dvakrát|pokaždé|två gånger|varje gång",
     },
     "capitals over arrows": {
         MAYBE_TARGET: "out",
