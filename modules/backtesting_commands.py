@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -170,15 +171,24 @@ def _choosing(app: typer.Typer, errors: Edge, bar: Bar) -> None:
             _print(outcome.document, as_json)
 
 
+@dataclass(frozen=True, slots=True)
+class _CandleFiles:
+    """The symbols of a test, the file of each that has one, and the timeframe of these files."""
+
+    symbols: list[str]
+    files: Mapping[str, Path]
+    timeframe: str
+
+
+@dataclass(slots=True)
 class _Asked:
     """A wish on the way to a description, and the files its candles are in."""
 
-    def __init__(self, wish: dict[str, Any], files: Mapping[str, Path], timeframe: str) -> None:
-        self.wish = wish
-        self.files = files
-        self.timeframe = timeframe
+    wish: dict[str, Any]
+    candles: _CandleFiles
 
     def described(self) -> Description:
+        """The description of the wish. Raises InvalidInput for what it can't be."""
         from modules.backtest_jobs.descriptions import read_description
 
         return read_description(self.wish)
@@ -219,38 +229,49 @@ def _asked(
     span: tuple[str | None, str | None], parameters: list[str] | None, simulated: bool,
 ) -> _Asked:  # fmt: skip
     """The wish as far as all commands share it. Raises InvalidInput naming what is wrong."""
-    from modules.backtest_jobs.histories import choose_files, file_timeframe
+    document, source = read_strategy_argument(strategy, _pairs(parameters, "--parameter"))
+    names = [each.upper().replace("/", "") for each in symbols or []]
+    found = _in_folder(candles, names, timeframe, document) if candles.is_dir() else _in_file(candles, names, timeframe)
+    # A built-in strategy, and one that doesn't say its timeframe, is tested on the candles as they are.
+    free = source.startswith("builtin:") or "timeframe" not in document
+    chosen = timeframe or (found.timeframe if free else str(document["timeframe"]))
+    wish = {
+        "document": document, "source": source, "symbols": found.symbols, "timeframe": chosen,
+        "simulated": simulated, "from": _moment_ms(span[0], last=False), "to": _moment_ms(span[1], last=True),
+    }  # fmt: skip
+    return _Asked(wish, found)
+
+
+def _in_folder(folder: Path, names: list[str], timeframe: str | None, document: Mapping[str, Any]) -> _CandleFiles:
+    """The folder's files of the symbols named, or else of the strategy's. Raises InvalidInput where nobody names any."""
+    from modules.backtest_jobs.histories import choose_files
+    from modules.domain.errors import InvalidInput
+
+    wanted = names or [str(each).upper() for each in document.get("symbols", [])]
+    if not wanted:
+        raise InvalidInput("--candles is a folder and the strategy names no symbols: say which with --symbol")
+    length = timeframe or str(document.get("timeframe", "1h"))
+    return _CandleFiles(wanted, choose_files(folder, wanted, length), length)
+
+
+def _in_file(path: Path, names: list[str], timeframe: str | None) -> _CandleFiles:
+    """The one file, of the symbol that is given or that its name says.
+
+    Raises BadCandles where there is no such file, InvalidInput for several symbols or another than its own.
+    """
+    from modules.backtest_jobs.histories import file_timeframe
     from modules.candles import BadCandles, parse_file_name
     from modules.domain.errors import InvalidInput
 
-    document, source = read_strategy_argument(strategy, _pairs(parameters, "--parameter"))
-    names = [each.upper().replace("/", "") for each in symbols or []]
-    if candles.is_dir():
-        wanted = names or [str(each).upper() for each in document.get("symbols", [])]
-        length = timeframe or str(document.get("timeframe", "1h"))
-        files = choose_files(candles, wanted, length)
-        own = length
-        if not wanted:
-            raise InvalidInput("--candles is a folder and the strategy names no symbols: say which with --symbol")
-    elif not candles.exists():
-        raise BadCandles(f"--candles {candles}: no such file")
-    else:
-        said = parse_file_name(candles)
-        if len(names) > 1:
-            raise InvalidInput("--candles is one file, so --symbol can name one symbol only")
-        if names and said is not None and names[0] != said.symbol:
-            raise InvalidInput(f"--symbol {names[0]}: {candles.name} holds candles of {said.symbol}")
-        wanted = names or [said.symbol if said else candles.name.split(".")[0].upper()]
-        own = file_timeframe(candles, None if said else timeframe)
-        files = {wanted[0]: candles}
-    # A built-in strategy, and one that doesn't say its timeframe, is tested on the candles as they are.
-    free = source.startswith("builtin:") or "timeframe" not in document
-    chosen = timeframe or (own if free else str(document["timeframe"]))
-    wish = {
-        "document": document, "source": source, "symbols": wanted, "timeframe": chosen, "simulated": simulated,
-        "from": _moment_ms(span[0], last=False), "to": _moment_ms(span[1], last=True),
-    }  # fmt: skip
-    return _Asked(wish, files, own)
+    if not path.exists():
+        raise BadCandles(f"--candles {path}: no such file")
+    said = parse_file_name(path)
+    if len(names) > 1:
+        raise InvalidInput("--candles is one file, so --symbol can name one symbol only")
+    if names and said is not None and names[0] != said.symbol:
+        raise InvalidInput(f"--symbol {names[0]}: {path.name} holds candles of {said.symbol}")
+    symbol = names[0] if names else said.symbol if said else path.name.split(".")[0].upper()
+    return _CandleFiles([symbol], {symbol: path}, file_timeframe(path, None if said else timeframe))
 
 
 def _moment_ms(text: str | None, *, last: bool) -> int | None:
@@ -336,7 +357,7 @@ def _carry_out(
     from modules.backtest_jobs.running import Means, carry_out, needs_of
 
     described = asked.described()
-    material = from_files(needs_of(described), asked.files, timeframe=asked.timeframe, lower=lower)
+    material = from_files(needs_of(described), asked.candles.files, timeframe=asked.candles.timeframe, lower=lower)
     means: Means = Means(kept=kept, processes=processes, tables=tables, most_points=sys.maxsize)
     with bar(what) as told:
         return carry_out(described, material, told or (lambda _share: None), means)
