@@ -10,7 +10,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -164,21 +164,31 @@ def _read_either(found: object, place: str, reading: Reading) -> Rule | None:
     named = mapping(found, place, reading.wrong)
     if named is None:
         return None
-    members: list[Rule | None] = []
-    for type_, body in named.items():
-        inner = within(place, type_)
-        several = body if isinstance(body, list | tuple) else (body,)
-        for index, each in enumerate(several):
-            where = f"{inner}[{index}]" if several is body else inner
-            condition = mapping(each, where, reading.wrong)
-            if condition is not None and "type" in condition:
-                reading.wrong.add(within(where, "type"), "is already said by the name above it")
-                condition = None
-            members.append(None if condition is None else read_rule({"type": type_, **condition}, where, reading, 2))
+    members = [_read_typed(each, type_, where, reading) for where, type_, each in _conditions_of(named, place)]
     whole = [each for each in members if each is not None]
     if not members:
         reading.wrong.add(place, "must have at least one condition")
     return Group(Joined.ALL, tuple(whole), place) if members and len(whole) == len(members) else None
+
+
+def _conditions_of(named: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, object]]:
+    """The place, the type and the body of each condition; a type with a list stands for several."""
+    for type_, body in named.items():
+        inner = within(place, type_)
+        if isinstance(body, list | tuple):
+            yield from ((f"{inner}[{index}]", type_, each) for index, each in enumerate(body))
+        else:
+            yield inner, type_, body
+
+
+def _read_typed(found: object, type_: str, place: str, reading: Reading) -> Rule | None:
+    condition = mapping(found, place, reading.wrong)
+    if condition is None:
+        return None
+    if "type" in condition:
+        reading.wrong.add(within(place, "type"), "is already said by the name above it")
+        return None
+    return read_rule({"type": type_, **condition}, place, reading, 2)
 
 
 def _read_level(found: object, place: str, reading: Reading) -> Level | None:

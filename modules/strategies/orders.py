@@ -6,6 +6,7 @@ there is before the fill. A trail in average true ranges keeps the distance it h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
@@ -70,24 +71,56 @@ def entry_call(
     direction = int(decisions.entry[row])
     if direction == 0:
         return None
-    rules, price = strategy.rules, float(candles.close[row])
     atr = float(decisions.atr[row]) if decisions.atr is not None else 0.0
-    stop = _stop(rules, decisions, row, price, atr, direction)
-    if stop is not None and instrument is not None and 0.0 < stop < float("inf"):
-        stop = float(instrument.round_price(from_float(stop)))
-    levels = _levels(rules, decisions, row, price, stop, atr, direction)
-    trail, size = _trailing(rules, atr), _size(rules, price, atr)
-    if not _levels_known(price, stop, levels, direction) or size is None or (rules.trail_atr and trail is None):
+    moment = _Moment(strategy.rules, direction, float(candles.close[row]), atr)
+    stop = _on_tick(_stop(moment, decisions, row), instrument)
+    levels = sorted(_levels(moment, decisions, row, stop), key=lambda each: each[0] * direction)
+    return _call(strategy, moment, stop, levels) if moment.holds(stop, levels) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Where an entry is decided: `direction` is 1 for long and -1 for short, `atr` 0 where none is known."""
+
+    rules: TradeRules
+    direction: int
+    price: float
+    atr: float
+
+    @property
+    def atr_known(self) -> bool:
+        """Whether the average true range can measure anything."""
+        return 0.0 < self.atr < float("inf")
+
+    def away(self, percent: float) -> float:
+        """The price that lies so many percent towards the gain; towards the loss for a negative one."""
+        return self.price * (1.0 + self.direction * percent / 100.0)
+
+    def holds(self, stop: float | None, levels: Sequence[tuple[float, float]]) -> bool:
+        """Whether the stop lies on the losing side of the price and every target on the winning one."""
+        if stop is not None and not (0.0 < stop < float("inf") and (self.price - stop) * self.direction > 0.0):
+            return False
+        return all(
+            isfinite(level) and level > 0.0 and (level - self.price) * self.direction > 0.0 for level, _ in levels
+        )
+
+
+def _call(
+    strategy: Strategy, moment: _Moment, stop: float | None, levels: Sequence[tuple[float, float]]
+) -> EntryCall | None:
+    """The call with its size and exits; None where they need an ATR that is not known."""
+    rules = strategy.rules
+    trail, size = _trailing(moment), _size(moment)
+    if size is None or (rules.trail_atr and trail is None):
         return None
-    levels.sort(key=lambda each: each[0] * direction)
     seconds = None if rules.time_exit_bars is None else rules.time_exit_bars * _bar_seconds(strategy)
     return EntryCall(
-        side=Side.LONG if direction > 0 else Side.SHORT,
-        price=from_float(price),
+        side=Side.LONG if moment.direction > 0 else Side.SHORT,
+        price=from_float(moment.price),
         stop=None if stop is None else from_float(stop),
         targets=tuple(from_float(level) for level, _ in levels),
         target_shares=tuple(from_float(share) for _, share in levels),
-        sizing=_sizing(rules),
+        sizing=_SIZINGS.get(rules.size_mode, Sizing.EQUITY_PERCENT),
         size=from_float(size),
         leverage=from_float(rules.leverage),
         exits=ExitRules(break_even_after=rules.break_even_after, trailing=trail, time_exit_seconds=seconds),
@@ -95,73 +128,71 @@ def entry_call(
     )
 
 
-def _levels_known(price: float, stop: float | None, levels: list[tuple[float, float]], direction: int) -> bool:
-    """Whether the stop lies on the losing side of the price and every target on the winning one."""
-    if stop is not None and not (0.0 < stop < float("inf") and (price - stop) * direction > 0.0):
-        return False
-    return all(isfinite(level) and level > 0.0 and (level - price) * direction > 0.0 for level, _ in levels)
-
-
 def _bar_seconds(strategy: Strategy) -> int:
     return TIMEFRAMES_MS[strategy.timeframe] // 1000
 
 
-def _stop(rules: TradeRules, decisions: Decisions, row: int, price: float, atr: float, direction: int) -> float | None:
+def _stop(moment: _Moment, decisions: Decisions, row: int) -> float | None:
+    rules = moment.rules
     own = float(decisions.stop[row]) if decisions.stop is not None else float("nan")
     if own > 0.0:
         return own
     if rules.stop_pct is not None:
-        return price * (1.0 - direction * rules.stop_pct / 100.0)
+        return moment.away(-rules.stop_pct)
     if rules.stop_atr is not None:
-        return price - direction * rules.stop_atr * atr
+        return moment.price - moment.direction * rules.stop_atr * moment.atr
     return None
 
 
-def _levels(
-    rules: TradeRules, decisions: Decisions, row: int, price: float, stop: float | None, atr: float, direction: int
-) -> list[tuple[float, float]]:
+def _on_tick(stop: float | None, instrument: Instrument | None) -> float | None:
+    """The stop as the instrument can have it; as it is without an instrument, or where it is no price."""
+    if stop is None or instrument is None or not 0.0 < stop < float("inf"):
+        return stop
+    return float(instrument.round_price(from_float(stop)))
+
+
+def _levels(moment: _Moment, decisions: Decisions, row: int, stop: float | None) -> list[tuple[float, float]]:
     """Prices and shares of the targets; the take profit closes what the others leave."""
+    rules = moment.rules
     if decisions.targets is not None:
         own = [float(each) for each in decisions.targets[row]]
         return list(zip(own, (target.share for target in rules.targets), strict=True))
-    levels = [(_target(target, price, stop, atr, direction), target.share) for target in rules.targets]
+    levels = [(_target(target, moment, stop), target.share) for target in rules.targets]
     left = 1.0 - sum(share for _, share in levels)
     if rules.take_profit_pct is not None and left > _SLACK:
-        levels.append((price * (1.0 + direction * rules.take_profit_pct / 100.0), left))
+        levels.append((moment.away(rules.take_profit_pct), left))
     return levels
 
 
-def _target(target: Target, price: float, stop: float | None, atr: float, direction: int) -> float:
+def _target(target: Target, moment: _Moment, stop: float | None) -> float:
     match target.kind:
         case TargetKind.PCT:
-            return price * (1.0 + direction * target.value / 100.0)
+            return moment.away(target.value)
         case TargetKind.ATR:
-            return price + direction * target.value * atr
+            return moment.price + moment.direction * target.value * moment.atr
         case TargetKind.R:
-            return float("nan") if stop is None else price + target.value * (price - stop)
+            return float("nan") if stop is None else moment.price + target.value * (moment.price - stop)
 
 
-def _trailing(rules: TradeRules, atr: float) -> Trailing | None:
+def _trailing(moment: _Moment) -> Trailing | None:
+    rules = moment.rules
     activation = None if rules.trail_activate_pct is None else from_float(rules.trail_activate_pct)
     if rules.trail_pct is not None:
         return Trailing(TrailKind.PERCENT, from_float(rules.trail_pct), ZERO, activation)
-    if rules.trail_atr is not None and 0.0 < atr < float("inf"):
-        return Trailing(TrailKind.AMOUNT, from_float(rules.trail_atr * atr), ZERO, activation)
+    if rules.trail_atr is not None and moment.atr_known:
+        return Trailing(TrailKind.AMOUNT, from_float(rules.trail_atr * moment.atr), ZERO, activation)
     return None
 
 
-def _sizing(rules: TradeRules) -> Sizing:
-    return _SIZINGS.get(rules.size_mode, Sizing.EQUITY_PERCENT)
-
-
-def _size(rules: TradeRules, price: float, atr: float) -> float | None:
+def _size(moment: _Moment) -> float | None:
     """The size in the account's words, rungs of the ladder included; None where the ATR it needs is not known."""
+    rules = moment.rules
     if rules.size_mode is SizeMode.RISK_PERCENT:
         return rules.size_value
     if rules.size_mode is SizeMode.ATR_RISK:
-        if not 0.0 < atr < float("inf"):
+        if not moment.atr_known:
             return None
-        return min(100.0, rules.size_value * price / ((rules.stop_atr or 1.0) * atr) / rules.leverage)
+        return min(100.0, rules.size_value * moment.price / ((rules.stop_atr or 1.0) * moment.atr) / rules.leverage)
     reached, whole = 1.0, 1.0
     for drop, factor in rules.dca:
         reached *= 1.0 - drop / 100.0

@@ -39,10 +39,7 @@ def read_rules(body: Mapping[str, Any], reading: Reading, stop_at: bool) -> tupl
     wrong = reading.wrong
     before = len(wrong.fields)
     mode, size = _read_size(body.get("position_size", {"mode": "equity_percent", "value": 100}), wrong)
-    stop_pct = _optional(body, "stop_loss_pct", wrong, 99.99)
-    stop_atr = _optional(body, "stop_loss_atr", wrong, 100)
-    if stop_pct is not None and stop_atr is not None:
-        wrong.add("stop_loss_atr", "a stop is in percent or in average true ranges, not both")
+    stop_pct, stop_atr = _read_stop(body, wrong)
     stopped = stop_at or stop_pct is not None or stop_atr is not None
     if mode is SizeMode.RISK_PERCENT and not stopped:
         wrong.add("position_size.mode", "risk_percent needs a stop: stop_loss_pct, stop_loss_atr or stop_loss_at")
@@ -50,8 +47,6 @@ def read_rules(body: Mapping[str, Any], reading: Reading, stop_at: bool) -> tupl
     targets, levels = _read_targets(body.get("targets", []), stopped, wrong)
     if levels and take_profit is not None:
         wrong.add("take_profit_pct", "does not go with targets at structure")
-    if len(targets) + (take_profit is not None) > MAX_TARGETS:
-        wrong.add("targets", f"may have at most {MAX_TARGETS} levels, the take profit included")
     trail_pct, trail_atr, activate = _read_trailing(body.get("trailing"), wrong)
     rules = TradeRules(
         size_mode=mode or SizeMode.QUOTE,
@@ -68,8 +63,17 @@ def read_rules(body: Mapping[str, Any], reading: Reading, stop_at: bool) -> tupl
         dca=_read_dca(body.get("dca", []), wrong),
         leverage=number(body.get("leverage", 1), "leverage", wrong, low=1, high=MOST_LEVERAGE) or 1.0,
     )
-    _check_break_even(rules, wrong)
+    _check_levels(rules, wrong)
     return (rules if len(wrong.fields) == before else None), levels
+
+
+def _read_stop(body: Mapping[str, Any], wrong: Complaints) -> tuple[float | None, float | None]:
+    """The stop's distance in percent, or in average true ranges; both None without such a stop."""
+    in_percent = _optional(body, "stop_loss_pct", wrong, 99.99)
+    in_atr = _optional(body, "stop_loss_atr", wrong, 100)
+    if in_percent is not None and in_atr is not None:
+        wrong.add("stop_loss_atr", "a stop is in percent or in average true ranges, not both")
+    return in_percent, in_atr
 
 
 def _read_size(found: object, wrong: Complaints) -> tuple[SizeMode | None, float | None]:
@@ -166,8 +170,11 @@ def _read_dca(found: object, wrong: Complaints) -> tuple[tuple[float, float], ..
     return tuple(read)
 
 
-def _check_break_even(rules: TradeRules, wrong: Complaints) -> None:
+def _check_levels(rules: TradeRules, wrong: Complaints) -> None:
+    """The take profit is the last level of a ladder."""
     levels = len(rules.targets) + (rules.take_profit_pct is not None)
+    if levels > MAX_TARGETS:
+        wrong.add("targets", f"may have at most {MAX_TARGETS} levels, the take profit included")
     if rules.break_even_after is not None and rules.break_even_after > levels:
         wrong.add("break_even_after", f"names target {rules.break_even_after}, there are {levels}")
 

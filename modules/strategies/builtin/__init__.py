@@ -41,6 +41,11 @@ class BuiltinParameter:
     explains: str
     sets: tuple[str, ...]
 
+    def set_to(self, value: object, wrong: Complaints) -> dict[str, Any]:
+        """The value at each place that holds it; None there with a complaint."""
+        checked = number(value, self.name, wrong, low=self.low, high=self.high, whole=self.whole)
+        return dict.fromkeys(self.sets, int(checked) if checked is not None and self.whole else checked)
+
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
@@ -96,24 +101,27 @@ def builtin(name: str, parameters: Mapping[str, Any] | None = None) -> Strategy:
 
 def builtin_document(name: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The document behind `builtin`, for whoever wants to go on from it."""
-    found, wrong = describe(name), Complaints()
+    found, given, wrong = describe(name), dict(parameters or {}), Complaints()
     known = {each.name: each for each in found.parameters}
     values: dict[str, Any] = {}
-    for key, value in (parameters or {}).items():
+    for key, value in given.items():
         if key in _OWN_FIELDS:
             values[key] = value
-            continue
-        if key not in known:
+        elif key in known:
+            values |= known[key].set_to(value, wrong)
+        else:
             wrong.add(key, f"is no parameter of {name}; there are {', '.join((*known, *_OWN_FIELDS))}")
-            continue
-        one = known[key]
-        checked = number(value, key, wrong, low=one.low, high=one.high, whole=one.whole)
-        values.update(dict.fromkeys(one.sets, int(checked) if checked is not None and one.whole else checked))
-    for lower, upper in found.rising:
-        low, high = ((parameters or {}).get(each, known[each].default) for each in (lower, upper))
-        if not wrong.fields and low >= high:
-            wrong.add(lower, f"must be below {upper}, {low} is not below {high}")
+    if not wrong.fields:
+        _check_rising(found, given, wrong)
     if wrong.fields:
         listed = "; ".join(f"{place}: {words}" for place, words in wrong.fields.items())
         raise InvalidInput(f"{name} can't be made: {listed}", fields=wrong.fields)
     return with_values(found.document, values)
+
+
+def _check_rising(found: Builtin, given: Mapping[str, Any], wrong: Complaints) -> None:
+    values = {each.name: each.default for each in found.parameters} | dict(given)
+    for lower, upper in found.rising:
+        if values[lower] >= values[upper]:
+            wrong.add(lower, f"must be below {upper}, {values[lower]} is not below {values[upper]}")
+            return
