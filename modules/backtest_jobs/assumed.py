@@ -16,6 +16,11 @@ from modules.trading.fill_model import Slippage
 #: Short names that stand for fields of `Assumptions`.
 _SHORT: Final[Mapping[str, tuple[str, ...]]] = {"fee": ("taker_fee", "maker_fee")}
 _TEXT_SLIPPAGE: Final = re.compile(r"(?:(?P<kind>volume|atr):)?(?P<size>\d+(?:\.\d+)?)(?P<bps>\s*bps)?\Z")
+_SIZED_SLIPPAGE: Final[Mapping[str, Slippage]] = {
+    "volume": Slippage.VOLUME_SHARE,
+    "atr": Slippage.ATR_SHARE,
+    "bps": Slippage.BPS,
+}
 _WHOLE: Final = frozenset({"entry_bars", "max_positions"})
 _STEPS: Final = frozenset({"tick_size", "lot_size"})
 _KNOWN: Final = tuple(each.name for each in fields(Assumptions))
@@ -109,17 +114,25 @@ def _step(given: object, where: str, wrong: Complaints) -> Decimal | None:
 
 def _slippage(given: object, where: str, wrong: Complaints) -> dict[str, Any]:
     """`slippage`, and `slippage_size` where the value says it."""
-    if isinstance(given, str) and given in {each.value for each in Slippage}:
-        return {"slippage": Slippage(given)}
-    said = _TEXT_SLIPPAGE.fullmatch(given.strip()) if isinstance(given, str) else None
-    if said is not None and (said["kind"] or said["bps"]):
-        if said["kind"] and said["bps"]:
-            wrong.add(where, "is a kind or basis points, not both", given)
-        kind = {"volume": Slippage.VOLUME_SHARE, "atr": Slippage.ATR_SHARE}.get(said["kind"] or "", Slippage.BPS)
-        return {"slippage": kind, "slippage_size": float(said["size"])}
-    if isinstance(given, str) and said is None:
-        wrong.add(where, 'must be a fraction like 0.0005, "5 bps", "volume:0.1" or "atr:0.05"', given)
+    said = _slippage_in_words(given, where, wrong) if isinstance(given, str) else None
+    return _slippage_as_fraction(given, where, wrong) if said is None else said
+
+
+def _slippage_in_words(text: str, where: str, wrong: Complaints) -> dict[str, Any] | None:
+    """The name of a kind, or a size with its kind or unit; None for a plain number."""
+    if text in tuple(Slippage):
+        return {"slippage": Slippage(text)}
+    said = _TEXT_SLIPPAGE.fullmatch(text.strip())
+    if said is None:
+        wrong.add(where, 'must be a fraction like 0.0005, "5 bps", "volume:0.1" or "atr:0.05"', text)
         return {}
+    if said["kind"] and said["bps"]:
+        wrong.add(where, "is a kind or basis points, not both", text)
+    unit = said["kind"] or said["bps"]
+    return {"slippage": _SIZED_SLIPPAGE[unit.strip()], "slippage_size": float(said["size"])} if unit else None
+
+
+def _slippage_as_fraction(given: object, where: str, wrong: Complaints) -> dict[str, Any]:
     share = _number(given, where, wrong)
     if not 0.0 <= share < 1.0:
         wrong.add(where, "must be a fraction from 0 to below 1", given)

@@ -6,9 +6,9 @@ A description says everything a run needs but the candles. Reading and writing i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from modules.backtest_jobs.assumed import read_assumptions, write_assumptions
 from modules.backtest_jobs.hunts import Hunt, read_hunt
@@ -17,10 +17,11 @@ from modules.backtesting.robustness.monte_carlo import Method, Simulation
 from modules.backtesting.robustness.walk_forward import Walk
 from modules.candles.names import SeriesName, timeframe_ms, timeframe_name
 from modules.domain.errors import InvalidInput, Trouble
-from modules.strategies.checking import Complaints, only, refuse
+from modules.strategies.checking import Complaints, one_of, only, refuse
 from modules.strategies.documents import read_strategy
 from modules.strategies.language import CustomIndicator, Strategy
 
+T = TypeVar("T", Simulation, Walk)
 MOST_SYMBOLS: Final = 20
 _FIELDS: Final = (
     "kind", "document", "other", "symbols", "timeframe", "from", "to", "assumptions", "source", "exchange", "lower",
@@ -40,6 +41,8 @@ class Kind(StrEnum):
 
 #: Ways of testing that look at one symbol only.
 _OF_ONE_SYMBOL: Final = frozenset({Kind.COMPARE, Kind.WALK_FORWARD, Kind.SEARCH})
+#: Ways of testing that choose parameters.
+_CHOOSING: Final = frozenset({Kind.WALK_FORWARD, Kind.SEARCH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def read_description(found: Mapping[str, Any], indicators: Mapping[str, CustomIn
     wrong = Complaints()
     only(found, _FIELDS, "", wrong)
     kind = _kind(found.get("kind", Kind.BACKTEST.value))
-    strategy = read_strategy(_document(found.get("document"), "document"), indicators)
+    document, source = _document(found.get("document"), "document"), str(found.get("source") or "document")
+    strategy = read_strategy(document, indicators)
     symbols = _symbols(found.get("symbols") or strategy.symbols, kind, wrong)
     timeframe = _timeframe(found.get("timeframe") or strategy.timeframe, "timeframe", wrong)
     assumed = read_assumptions(found.get("assumptions") or {}, wrong)
@@ -115,27 +119,24 @@ def read_description(found: Mapping[str, Any], indicators: Mapping[str, CustomIn
     lower = _lower(found.get("lower"), timeframe, wrong)
     luck = _luck(found.get("luck"), wrong)
     walk = _walk(found.get("walk"), kind, wrong)
-    other = _document(found["other"], "other") if found.get("other") is not None else None
-    if kind is Kind.COMPARE and other is None:
-        wrong.add("other", "is needed: the second version")
+    other = _other(found.get("other"), kind, wrong)
     wrong.raise_if_any("the test")
-    hunting = kind in (Kind.SEARCH, Kind.WALK_FORWARD)
     read = Description(
         kind=kind,
-        document=_document(found.get("document"), "document"),
+        document=document,
         symbols=symbols,
         timeframe=timeframe,
         start_ms=start_ms,
         end_ms=end_ms,
         assumptions=assumed or Assumptions(),
         other=other,
-        source=str(found.get("source") or "document"),
+        source=source,
         exchange=_exchange(found.get("exchange")),
         lower=lower,
         checks=found.get("checks") is True,
         simulated=found.get("simulated") is True,
         luck=luck,
-        hunt=read_hunt(found.get("search") or {}, strategy, str(found.get("source") or "")) if hunting else None,
+        hunt=read_hunt(found.get("search") or {}, strategy, source) if kind in _CHOOSING else None,
         walk=walk,
         indicators=dict(indicators or {}),
     )
@@ -163,6 +164,14 @@ def _document(found: object, place: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         refuse("the test", {place: "must be a strategy's document"})
     return found
+
+
+def _other(found: object, kind: Kind, wrong: Complaints) -> Mapping[str, Any] | None:
+    if found is not None:
+        return _document(found, "other")
+    if kind is Kind.COMPARE:
+        wrong.add("other", "is needed: the second version")
+    return None
 
 
 def _symbols(found: object, kind: Kind, wrong: Complaints) -> tuple[str, ...]:
@@ -217,7 +226,7 @@ def _moment(found: object, place: str, wrong: Complaints) -> int | None:
 
 
 def _luck(found: object, wrong: Complaints) -> Simulation:
-    return _made(Simulation, found, "luck", wrong, {"method": Method}) or Simulation()
+    return _made(Simulation, found, "luck", wrong) or Simulation()
 
 
 def _walk(found: object, kind: Kind, wrong: Complaints) -> Walk | None:
@@ -226,28 +235,23 @@ def _walk(found: object, kind: Kind, wrong: Complaints) -> Walk | None:
     if found is None:
         wrong.add("walk", "is needed: train_bars and test_bars")
         return None
-    made: Walk | None = _made(Walk, found, "walk", wrong, {})
-    return made
+    return _made(Walk, found, "walk", wrong)
 
 
-def _made(kind: Any, found: object, place: str, wrong: Complaints, words: Mapping[str, Any]) -> Any:
-    """A dataclass of numbers out of an object, or None with a complaint."""
+def _made(kind: type[T], found: object, place: str, wrong: Complaints) -> T | None:
+    """A dataclass of numbers, and perhaps a `method`, out of an object; None with a complaint."""
     if found is None:
         return None
     if not isinstance(found, Mapping):
         wrong.add(place, "must be an object", found)
         return None
-    values: dict[str, Any] = {}
-    known = set(kind.__dataclass_fields__)
-    for name, given in found.items():
-        if name not in known:
-            wrong.add(f"{place}.{name}", f"is not known here; there are {', '.join(sorted(known))}")
-        elif name in words and str(given) not in {each.value for each in words[name]}:
-            wrong.add(f"{place}.{name}", f"must be one of {', '.join(each.value for each in words[name])}", given)
-        else:
-            values[name] = words[name](str(given)) if name in words else given
+    values = dict(found)
+    known = {each.name for each in fields(kind)}
+    only(found, sorted(known), place, wrong)
+    if "method" in known & values.keys() and one_of(values["method"], f"{place}.method", tuple(Method), wrong):
+        values["method"] = Method(values["method"])
     try:
-        return kind(**values)
+        return kind(**{name: value for name, value in values.items() if name in known})
     except (TypeError, ValueError) as problem:
         name, _, said = str(problem).partition(": ")
         wrong.add(f"{place}.{name}" if said else place, said or str(problem))

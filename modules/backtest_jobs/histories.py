@@ -209,24 +209,29 @@ def from_store(needs: Needs, store: CandleStore) -> Material:
 
 
 def _stored(needs: Needs, store: CandleStore, names: Sequence[SeriesName], symbol: str) -> Market:
-    exchanges = sorted({name.exchange for name in names})
-    if needs.exchange == SIMULATED or (exchanges == [SIMULATED] and needs.exchange is None):
-        if not needs.simulated:
-            raise InvalidInput(
-                f"{symbol} has only candles of the simulated market here; name the exchange 'simulated' to test on them"
-                " all the same",
-                code="simulated_candles",
-                fields={"exchange": "only simulated candles are stored"},
-            )
-    elif needs.exchange is None:
-        exchanges = [each for each in exchanges if each != SIMULATED]
-    else:
-        exchanges = [each for each in exchanges if each == needs.exchange]
+    exchanges = _exchanges(needs, {name.exchange for name in names}, symbol)
     found = [_of_exchange(needs, store, [n for n in names if n.exchange == each], each) for each in exchanges]
     usable = [each for each in found if each is not None and len(each.counted)]
     if not usable:
         raise needs.nothing(symbol)
     return max(usable, key=lambda each: (len(each.counted), int(each.candles.timestamp[-1])))
+
+
+def _exchanges(needs: Needs, stored: set[str], symbol: str) -> list[str]:
+    """The exchanges to look at: of those stored the one asked for, or any real one where none is.
+
+    Raises InvalidInput for simulated candles that the test does not allow.
+    """
+    if needs.exchange == SIMULATED or (stored == {SIMULATED} and needs.exchange is None):
+        if needs.simulated:
+            return sorted(stored)
+        raise InvalidInput(
+            f"{symbol} has only candles of the simulated market here; name the exchange 'simulated' to test on them"
+            " all the same",
+            code="simulated_candles",
+            fields={"exchange": "only simulated candles are stored"},
+        )
+    return sorted(stored - {SIMULATED} if needs.exchange is None else stored & {needs.exchange})
 
 
 def _of_exchange(needs: Needs, store: CandleStore, names: Sequence[SeriesName], exchange: str) -> Market | None:
