@@ -111,11 +111,7 @@ def fixed_score(
     """
     shared = shared_context(candles, context)
     at = candles.closed_at(len(candles) - 1)
-    for each in detections:
-        if each.at != at:
-            raise ValueError(f"detections: {each.detector} speaks of {each.at}, the candles end at {at}")
-    if ml is not None and not -1 <= ml <= 1:
-        raise ValueError(f"ml: {ml} is not within -1 and 1")
+    _check_inputs(detections, at, ml)
     assert shared.structure is not None
     atr = float(shared.structure.bars["atr"][-1])
     by_name = {each.detector: each for each in detections}
@@ -135,8 +131,8 @@ def fixed_score(
         value=value,
         direction=2 * value - 1,
         score=0.5 + away,
-        side="HOLD" if away < MODERATE / 2 else "BUY" if value > 0.5 else "SELL",
-        strength="STRONG" if away >= STRONG else "MODERATE" if away >= MODERATE else "WEAK",
+        side=_side(value),
+        strength=_strength(away),
         parts=parts,
         left_out=tuple(part.name for part in parts if part.value is None),
         price=float(candles.close[-1]),
@@ -145,6 +141,27 @@ def fixed_score(
         session=session_of(at),
         at=at,
     )
+
+
+def _check_inputs(detections: Sequence[Detection], at: int, ml: float | None) -> None:
+    for each in detections:
+        if each.at != at:
+            raise ValueError(f"detections: {each.detector} speaks of {each.at}, the candles end at {at}")
+    if ml is not None and not -1 <= ml <= 1:
+        raise ValueError(f"ml: {ml} is not within -1 and 1")
+
+
+def _side(value: float) -> Side:
+    if abs(value - 0.5) < MODERATE / 2:
+        return "HOLD"
+    return "BUY" if value > 0.5 else "SELL"
+
+
+def _strength(away: float) -> Strength:
+    """How strong a side is whose value lies so far from the middle."""
+    if away >= STRONG:
+        return "STRONG"
+    return "MODERATE" if away >= MODERATE else "WEAK"
 
 
 def _part(name: str, lean: float | None, words: str, known: float) -> FormulaPart:

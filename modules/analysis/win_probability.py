@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
 from typing import Any, Literal
+
+Recommendation = Literal["TAKE", "AVOID", "NEUTRAL"]
 
 LEAST_TRADES = 5
 Z = 1.959963984540054
@@ -50,7 +52,7 @@ class WinProbability:
     average_loss: Decimal | None
     risk_reward: float | None
     break_even: float | None
-    recommendation: Literal["TAKE", "AVOID", "NEUTRAL"]
+    recommendation: Recommendation
 
     def as_json(self) -> dict[str, Any]:
         """The form of the API; money as text."""
@@ -90,11 +92,9 @@ def win_probability(trades: Iterable[ClosedTrade], symbol: str, side: str) -> Wi
         raise TooFewTrades(symbol, side, LEAST_TRADES, len(results))
     won, lost = [pnl for pnl in results if pnl > 0], [-pnl for pnl in results if pnl < 0]
     low, high = wilson(len(won), len(results))
-    average_win = sum(won, Decimal(0)) / len(won) if won else None
-    average_loss = sum(lost, Decimal(0)) / len(lost) if lost else None
+    average_win, average_loss = _mean(won), _mean(lost)
     pay_off = float(average_win / average_loss) if average_win and average_loss else None
     break_even = None if pay_off is None else 1 / (1 + pay_off)
-    asked = 0.5 if break_even is None else break_even
     return WinProbability(
         symbol=symbol,
         side=side,
@@ -107,5 +107,15 @@ def win_probability(trades: Iterable[ClosedTrade], symbol: str, side: str) -> Wi
         average_loss=average_loss,
         risk_reward=pay_off,
         break_even=break_even,
-        recommendation="TAKE" if low > asked else "AVOID" if high < asked else "NEUTRAL",
+        recommendation=_recommendation(low, high, 0.5 if break_even is None else break_even),
     )
+
+
+def _mean(amounts: Sequence[Decimal]) -> Decimal | None:
+    return sum(amounts, Decimal(0)) / len(amounts) if amounts else None
+
+
+def _recommendation(low: float, high: float, break_even: float) -> Recommendation:
+    if low > break_even:
+        return "TAKE"
+    return "AVOID" if high < break_even else "NEUTRAL"
