@@ -60,7 +60,7 @@ def weigh(
         _unreadable(reading)
         or _denied(reading, updates)
         or _other_business(reading, symbols)
-        or _talk(reading, draft, symbol)
+        or _talk(reading, draft, symbol, updates)
         or _retold(reading, draft, updates)
         or _several(reading, draft, symbols)
         or _entry(reading, draft, symbol, updates, side)
@@ -69,9 +69,10 @@ def weigh(
     return found or _update(reading, updates, symbol)
 
 
-def _talk(reading: Reading, draft: Draft, symbol: Found | None) -> Evidence | None:
+def _talk(reading: Reading, draft: Draft, symbol: Found | None, updates: list[Update]) -> Evidence | None:
     named = symbol is not None and symbol.weight >= _COIN
-    talks = bool(reading.parts[p.TALK])
+    news = any(update.strength >= _TOLD and update.opens for update in updates)
+    talks = bool(reading.parts[p.TALK]) and (named or not news)
     if (reading.questions and talks) or (not named and (reading.questions or talks)):
         return Evidence(Kind.NONE, 0.7, "talk about a trade, which asks or names no symbol")
     if reading.parts[p.TALK] >= _CHATTING and not draft.labelled:
@@ -118,8 +119,10 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
         return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
-    if reading.parts[p.RESULT] and reading.parts[p.EARLIER] and reading.recalled:
+    if reading.parts[p.EARLIER] and reading.recalled and (reading.parts[p.RESULT] or reading.ticks > 1):
         return Evidence(Kind.NONE, 0.8, "a recap of an earlier day")
+    if reading.personal and (reading.parts[p.HABIT] or reading.parts[p.EARLIER]):
+        return Evidence(Kind.NONE, 0.8, "a story of trades of one's own")
     coins = {f.symbol for f in symbols if f.weight >= _COIN}
     gains = reading.percents + reading.distances
     if reading.parts[p.RESULT] and gains >= _LISTED and (len(coins) >= _LISTED or len(reading.sides) >= _LISTED):

@@ -29,6 +29,7 @@ _MOST_JOINED = 6
 _SHORTENING = frozenset({"/", "//", "-", "~"})
 _SHORTER = 10
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
+_ONESELF = frozenset({"i", "i've", "my", "я", "у меня", "мой", "ich", "yo", "eu", "je", "j'ai", "ben", "saya", "aku", "ja", "io", "ik", "jag", "tôi", "我", "انا", "من", "मैं", "나는", "main", "maine"})
 _AWAITED = frozenset(
     {
         "waiting",
@@ -120,6 +121,8 @@ class Reading:
     gains: int = 0
     conditional: bool = False
     recalled: bool = False
+    personal: bool = False
+    ticks: int = 0
     unreadable: bool = False
 
 
@@ -207,6 +210,7 @@ class Reader:
     def _sign(self, at: int, token: Token) -> None:
         sign = token.text
         if sign == "✅":
+            self.found.ticks += 1
             self._tick(at)
         elif sign in _PICTURED:
             self._pictured(at, _PICTURED[sign])
@@ -247,6 +251,8 @@ class Reader:
             self.closed = True
         if self.closed or token.label == UNIT:
             return
+        if not self.spoken and token.low in _ONESELF:
+            self.found.personal = True
         if not self.spoken and not _names_symbol(token):
             self.spoken = True
             self.found.conditional = token.low in _IF
