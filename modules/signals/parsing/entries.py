@@ -19,7 +19,7 @@ _LARGEST_LEVERAGE = 1_000_000
 _FEW = 20
 _ARROWS = frozenset("→➝➜➡>»")
 _SPAN_JOINT = re.compile(
-    r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|и|a|à|bis|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"
+    r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|та|и|a|à|bis|und|et|en|och|og|dan|va|ve|oraz|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"
 )
 
 

@@ -367,6 +367,8 @@ class UpdateReader:
             return True
         if p.BREAKEVEN in token.parts and phrase:
             return not self._left_at(at)
+        if p.MOVE in token.parts and self._to_breakeven(at):
+            return True
         if token.label not in (p.STOP, p.TRAIL) and p.TRAIL not in token.parts:
             return False
         placed = token.label == p.STOP and self._near(at, _BREAKEVEN, ahead=4, back=0) is not None
@@ -374,6 +376,17 @@ class UpdateReader:
         if moved is None or moved.low not in _PLACING:
             return placed or moved is not None
         return placed or self._near(at, _BREAKEVEN, ahead=6) is not None or self._new_stop(at) is not None
+
+    def _to_breakeven(self, at: int) -> bool:
+        """Whether a word of moving leads to the entry: "set breakeven", "move to entry"; "entry" alone is a label."""
+        led = False
+        for token in self.tokens[at + 1 : at + 4]:
+            if p.BREAKEVEN in token.parts:
+                return led or token.label != p.ENTRY
+            if token.label != p.FILLER:
+                return False
+            led = True
+        return False
 
     def _planned(self, at: int) -> bool:
         """Whether the words are for later: "after TP1", "when target 2 is hit" behind them on their line."""

@@ -123,7 +123,7 @@ TABLES: dict[str, dict[str, str]] = {
         TARGET: "alvo|alvos|realizar|realização|alvo parcial|alvo final|realizar lucro",
         STOP: "stop de perda|perda máxima|parar perda",
         PRICE: "preço|preço atual",
-        LONG: "comprado|compre|comprando|compra agora",
+        LONG: "comprado|compre|comprando",
         SHORT: "vendido|vende|vendendo",
         MARKET: "a mercado|agora|preço de mercado",
         LEVERAGE: "alavancagem|alavancado|isolada|cruzada|isolado|cruzado",
