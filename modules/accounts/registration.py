@@ -7,9 +7,9 @@ registrations wait for one address, none of their passwords is taken: somebody e
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from database import DuplicateKey
+from database import Document, DuplicateKey, Transaction
 from modules.accounts import attempts, audit, one_time
 from modules.accounts.mail_wording import Letter
 from modules.accounts.mails import Reader, post
@@ -54,33 +54,35 @@ class Registration:
         now = self._office.now()
         with self._store.transaction() as tx:
             row = one_time.redeem(tx, Purpose.REGISTER, code, now)
-            if row is None or not row["known"]:
-                used = one_time.look_up(tx, Purpose.REGISTER, code)
-                email = str(used["subject"]).removeprefix("email:") if used else ""
-                if used and used["used_at"] is not None and by_email(tx, email):
-                    return email  # opening the link a second time is no mistake
-                return self._changed_email(code, caller)
-            email = str(row["subject"]).removeprefix("email:")
-            if by_email(tx, email) is not None:
-                raise Conflict("This address has an account already. Sign in.", code="known_already")
-            others = one_time.waiting(tx, Purpose.REGISTER, f"email:{email}", now)
-            disputed = any(each["known"] and each["known"] != row["known"] for each in others)
-            password_hash, name = str(row["known"]["password_hash"]), str(row["known"]["name"])
-            if disputed:  # whose password this is the address does not prove; its owner sets another
-                password_hash = self._office.passwords.kept(secrets.token_urlsafe(32))
-            settings = self._office.settings
-            user = add_user(
-                tx, settings, now, email=email, password_hash=password_hash, name=name, role=Role.SUBSCRIBER
-            )
-            one_time.cancel(tx, Purpose.REGISTER, f"email:{email}")
-            tx["one_time_codes"].upsert({**row, "known": {}, "used_at": ms_from_utc(now)})
-            post(tx, email, Letter.WELCOME, now, user_id=user["id"])
-            if disputed:
-                reset = one_time.issue(tx, Purpose.RESET_PASSWORD, f"email:{email}", now)
-                post(tx, email, Letter.RESET, now, fields={"code": reset}, reader=Reader.ACCOUNT)
-            subject, after = f"user:{user['id']}", {"role": Role.SUBSCRIBER.value}
-            who = principal(user, "mail")
-            audit.record(tx, who, "user.registered", subject, now=now, origin=caller.address, after=after)
+            if row is not None and row["known"]:
+                return self._take_in(tx, row, caller, now)
+            used = one_time.look_up(tx, Purpose.REGISTER, code)
+            email = _address_of(used) if used else ""
+            if used and used["used_at"] is not None and by_email(tx, email):
+                return email  # opening the link a second time is no mistake
+            return self._changed_email(code, caller)
+
+    def _take_in(self, tx: Transaction, row: Document, caller: Caller, now: datetime) -> str:
+        """Makes the user of a registration whose address is proven; the address."""
+        email = _address_of(row)
+        if by_email(tx, email) is not None:
+            raise Conflict("This address has an account already. Sign in.", code="known_already")
+        others = one_time.waiting(tx, Purpose.REGISTER, f"email:{email}", now)
+        disputed = any(each["known"] and each["known"] != row["known"] for each in others)
+        password_hash, name = str(row["known"]["password_hash"]), str(row["known"]["name"])
+        if disputed:  # whose password this is the address does not prove; its owner sets another
+            password_hash = self._office.passwords.kept(secrets.token_urlsafe(32))
+        settings = self._office.settings
+        user = add_user(tx, settings, now, email=email, password_hash=password_hash, name=name, role=Role.SUBSCRIBER)
+        one_time.cancel(tx, Purpose.REGISTER, f"email:{email}")
+        tx["one_time_codes"].upsert({**row, "known": {}, "used_at": ms_from_utc(now)})
+        post(tx, email, Letter.WELCOME, now, user_id=user["id"])
+        if disputed:
+            reset = one_time.issue(tx, Purpose.RESET_PASSWORD, f"email:{email}", now)
+            post(tx, email, Letter.RESET, now, fields={"code": reset}, reader=Reader.ACCOUNT)
+        subject, after = f"user:{user['id']}", {"role": Role.SUBSCRIBER.value}
+        who = principal(user, "mail")
+        audit.record(tx, who, "user.registered", subject, now=now, origin=caller.address, after=after)
         return email
 
     def change_email(self, who: Principal, email: str) -> None:
@@ -128,3 +130,7 @@ class Registration:
             if old:
                 post(tx, old, Letter.EMAIL_CHANGED, now, fields={"at": shown(now)}, user_id=user["id"])
         return email
+
+
+def _address_of(row: Document) -> str:
+    return str(row["subject"]).removeprefix("email:")
