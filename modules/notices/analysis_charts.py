@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from modules.domain.market import utc_from_ms
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from modules.analysis.detectors.records import Evidence
     from modules.analysis.structure import StructureObject
 
 MOST_CANDLES = 160
@@ -37,27 +38,6 @@ _DOTTED = 12  # a path with more points is a stop that follows the price, not a 
 _NEAR = 3.0  # visible price ranges within which a level is worth drawing
 
 Form = Literal["zone", "level", "path", "mark"]
-
-
-class Drawable(Protocol):
-    """A piece of a detector's evidence."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def price(self) -> float | None: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-    @property
-    def formed_at(self) -> int | None: ...
-    @property
-    def confirmed_at(self) -> int | None: ...
-    @property
-    def label(self) -> str | None: ...
-    @property
-    def points(self) -> Sequence[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +60,7 @@ def structure_shapes(objects: Iterable[StructureObject]) -> list[Shape]:
     return [_structure_shape(each) for each in objects]
 
 
-def evidence_shapes(evidence: Iterable[Drawable], direction: float = 0.0) -> list[Shape]:
+def evidence_shapes(evidence: Iterable[Evidence], direction: float = 0.0) -> list[Shape]:
     """Shapes of a detection's evidence, in the tone of its direction. Evidence without any price has none."""
     sign = (direction > 0) - (direction < 0)
     found = (_evidence_shape(each, sign) for each in evidence)
@@ -161,7 +141,7 @@ def _structure_shape(found: StructureObject) -> Shape:
     return Shape(form, found.kind, label, found.direction, points, found.confirmed_at)
 
 
-def _evidence_shape(each: Drawable, direction: int) -> Shape | None:
+def _evidence_shape(each: Evidence, direction: int) -> Shape | None:
     label = each.label or each.kind.replace("_", " ")
     path = tuple((int(point[0]), float(point[1])) for point in each.points)
     form: Form
