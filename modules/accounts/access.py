@@ -29,7 +29,8 @@ _LONGEST = 10_000
 class Headers(Protocol):
     """What is asked of a request's headers: their value by name, whatever its case."""
 
-    def get(self, name: str, /) -> str | None: ...
+    def get(self, name: str, /) -> str | None:
+        """The value of a header, or None."""
 
 
 class Access:

@@ -52,7 +52,8 @@ class Reader(StrEnum):
 class MailSender(Protocol):
     """How a mail leaves. Raises Unavailable when it is worth another try, Rejected when it is not."""
 
-    def send(self, mail_id: str, to: str, written: Written, at: datetime) -> None: ...
+    def send(self, mail_id: str, to: str, written: Written, at: datetime) -> None:
+        """Hands a mail over. The id becomes its Message-ID, so that one sent twice is known for the same."""
 
 
 def post(

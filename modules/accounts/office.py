@@ -33,6 +33,7 @@ class Office:
     tokens: Tokens
 
     def now(self) -> datetime:
+        """The time (UTC)."""
         return self.clock.now()
 
 

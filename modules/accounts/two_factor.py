@@ -192,10 +192,12 @@ class _Seal:
         self._cipher = AESGCM(purpose_key(master_key, "two-factor"))
 
     def close(self, secret: str, user_id: str) -> str:
+        """Nonce and sealed secret, in base64; only for the same user it opens again."""
         nonce = secrets.token_bytes(12)
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), user_id.encode())).decode()
 
     def open(self, sealed: str, user_id: str) -> str:
+        """The secret. Raises Misconfigured for what another key, or for another user, was closed."""
         raw = base64.b64decode(sealed)
         try:
             return self._cipher.decrypt(raw[:12], raw[12:], user_id.encode()).decode()

@@ -42,7 +42,8 @@ class Kernel(Protocol[P, R]):
     """A compiled function and, as `py_func`, its source in plain Python."""
 
     @property
-    def py_func(self) -> Callable[P, R]: ...
+    def py_func(self) -> Callable[P, R]:
+        """The function as it was written."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
@@ -117,6 +118,7 @@ class _WholeFolder:
     _py_file: str
 
     def get_source_stamp(self) -> str:
+        """What numba compares: the stamp of the folder as it was when this process began."""
         return _stamp_at_start(Path(self._py_file).parent)
 
 

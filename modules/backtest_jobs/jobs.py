@@ -25,6 +25,7 @@ class JobStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
+        """Whether nothing more will happen."""
         return self in (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
@@ -73,6 +74,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
+        """Whether the job is done, failed or cancelled."""
         return JobStatus(self.status).ended
 
 

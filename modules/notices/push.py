@@ -75,7 +75,8 @@ class PushSender(Protocol):
     Raises DeviceGone, Rejected where it can never be delivered, Unavailable where it may be tried again.
     """
 
-    async def send(self, device: Document, payload: bytes, *, urgent: bool, now: datetime) -> None: ...
+    async def send(self, device: Document, payload: bytes, *, urgent: bool, now: datetime) -> None:
+        """Hands `payload` (JSON text) to the push service of a row of `push_devices`."""
 
 
 class PushBook:

@@ -72,7 +72,8 @@ class HookSender(Protocol):
     Raises InvalidInput where nothing may be sent, Unavailable where nobody answered.
     """
 
-    async def send(self, row: Document, url: str, secret: str, now: datetime) -> Answered: ...
+    async def send(self, row: Document, url: str, secret: str, now: datetime) -> Answered:
+        """Sends the body of a row of `hook_deliveries`, signed with `secret`; what the receiver answered."""
 
 
 @dataclass(frozen=True, slots=True)

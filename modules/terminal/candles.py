@@ -86,6 +86,7 @@ def candles_list(as_json: JsonFlag = False) -> None:
 
 
 def tell(told: Any, as_json: bool, failure: int = 1) -> None:
+    """Prints what a command on candles found; leaves with the exit code `failure` where some of it went wrong."""
     typer.echo(json.dumps({"success": not told.failed, "rows": told.rows}) if as_json else "\n".join(told.lines))
     if told.failed:
         raise typer.Exit(failure)
@@ -93,6 +94,7 @@ def tell(told: Any, as_json: bool, failure: int = 1) -> None:
 
 @contextmanager
 def candle_store() -> Iterator[Any]:
+    """The installation's own candle store, DATA_DIR/candles."""
     from modules.candles.store import CandleStore
     from modules.runtime.settings import load_settings
 

@@ -66,6 +66,7 @@ def progress_bar(what: str = "rehearsing") -> Iterator[Any]:
 
 
 def said(row: dict[str, Any], sentence: str, as_json: bool) -> None:
+    """Prints what was done: `row` for programs, `sentence` for people; an empty sentence prints nothing."""
     if as_json:
         typer.echo(json.dumps({"success": True, **row}))
     elif sentence:
@@ -73,6 +74,7 @@ def said(row: dict[str, Any], sentence: str, as_json: bool) -> None:
 
 
 def refuse_while_running(data_dir: Path) -> None:
+    """Raises Conflict naming the processes of this installation whose heartbeat is younger than five seconds."""
     from modules.domain.errors import Conflict
     from modules.runtime.heartbeat import read_beats
 

@@ -154,9 +154,12 @@ class Detector(Protocol):
     """One way of looking at a market. `lookback` is the least number of bars it needs; with fewer it has no opinion."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """By which opinions, weights and the API know it."""
+
     @property
-    def lookback(self) -> int: ...
+    def lookback(self) -> int:
+        """The least number of bars."""
 
     def detect(self, candles: Candles, context: Context) -> Detection:
         """The opinion at the close of the last bar, from the bars given and from what of the context was known by then.

@@ -57,7 +57,6 @@ class IndicatorSpec:
 
     `lookback(settings)` is the number of leading rows that have no value; one bar more is the least history it takes.
     With `sparse` a later row may also be NaN, where there is nothing to tell (no level stands, no volume was traded).
-    `source` names what it was taken from.
     """
 
     name: str
@@ -122,6 +121,7 @@ def indicator(
     """Declare the decorated function an indicator; `ranges` gives each setting its limits."""
 
     def declared(plain: Callable[P, R]) -> Indicator[P, R]:
+        """Reads inputs, outputs and settings off the signature."""
         signature = inspect.signature(plain).parameters
         hints = get_type_hints(plain)
         summary = (plain.__doc__ or "").strip().split("\n", 1)[0]
