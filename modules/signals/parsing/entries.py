@@ -25,13 +25,17 @@ _SPAN_JOINT = re.compile(
 
 @dataclass(slots=True)
 class Draft:
-    """The prices of a possible entry, still with the tokens that carry them."""
+    """The prices of a possible entry, still with the tokens that carry them.
+
+    `unread` counts, where no target was found, the prices as large as the others that bear no label: they may be targets.
+    """
 
     entries: list[Figure] = field(default_factory=list)
     targets: list[Figure] = field(default_factory=list)
     stop: Figure | None = None
     entry_kind: str = ""
     labelled: int = 0
+    unread: int = 0
 
 
 def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
@@ -62,6 +66,9 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     stops = _of_one_size(stops, reference)
     draft.stop = stops[0] if stops else None
     _mend_glued_counters(draft, reference)
+    beside = draft.entries or stops
+    if not draft.targets:
+        draft.unread = sum(figure not in draft.entries for figure in _like_entry(groups.get("", []), beside))
     draft.labelled = sum(bool(groups.get(part)) for part in (p.ENTRY, p.TARGET, p.STOP))
     return draft
 

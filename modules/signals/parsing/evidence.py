@@ -199,7 +199,7 @@ def _entry(
     side, known = sided
     if symbol is None or side is None or (known == "prices" and draft.labelled <= 1 and not reading.sides):
         return None
-    if _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
+    if draft.unread or _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None
     leaves = bool(draft.targets) + (draft.stop is not None)
     if (draft.entries or reading.market) and leaves and not _is_prose(reading, draft):

@@ -13,6 +13,7 @@ from typing import Any
 from modules.signals.parsing import parts as p
 from modules.signals.parsing import words_en_ru, words_more, words_other
 from modules.signals.parsing.normalise import fold
+from modules.signals.parsing.spelling import mended
 from modules.signals.parsing.tokens import UNIT, T, Token, tokenise
 
 Trie = dict[str, Any]
@@ -74,8 +75,30 @@ def is_vocabulary(word: str) -> bool:
     return _ENDS in lexicon().get(word, {})
 
 
+@lru_cache(maxsize=1)
+def _vocabulary() -> frozenset[str]:
+    """Every word of every phrase."""
+    words: set[str] = set()
+    open_nodes: list[Trie] = [lexicon()]
+    while open_nodes:
+        for word, node in open_nodes.pop().items():
+            if word != _ENDS:
+                words.add(word)
+                open_nodes.append(node)
+    return frozenset(words)
+
+
+def _mend(tokens: list[Token]) -> None:
+    """Spell words right that are a slip of a long label."""
+    known = _vocabulary()
+    for token in tokens:
+        if token.type is T.WORD and token.low not in known and (label := mended(token.low)) is not None:
+            token.low = label
+
+
 def label_phrases(tokens: list[Token], trie: Trie, taken: list[tuple[int, int]]) -> list[Token]:
     """Join the tokens of each phrase into one labelled token. Tokens inside `taken` spans (symbols) become plain signs."""
+    _mend(tokens)
     result: list[Token] = []
     count = len(tokens)
     at = 0

@@ -21,7 +21,14 @@ _METALS = {
     "XAUUSD": "złoto|złota|złocie|złotem|goldu|altını|altına|altında|zlato|zlata|aur|arany|χρυσός|זהב|सोने|guld|kulta",
     "XAGUSD": "silber|plata|prata|argento|srebro|srebra|gümüş|серебра|серебру|نقره|zilver|stříbro|perak",
 }
-_PAIRS = {"cable": "GBPUSD", "loonie": "USDCAD", "aussie": "AUDUSD", "kiwi": "NZDUSD", "swissy": "USDCHF", "guppy": "GBPJPY"}
+_PAIRS = {
+    "cable": "GBPUSD",
+    "loonie": "USDCAD",
+    "aussie": "AUDUSD",
+    "kiwi": "NZDUSD",
+    "swissy": "USDCHF",
+    "guppy": "GBPJPY",
+}
 
 BESIDE = {"euro": "EURUSD", "pound": "GBPUSD", "sterling": "GBPUSD"}
 """Currencies whose name is a symbol only beside a side ("Euro sell"); elsewhere it is money ("+300 euro")."""

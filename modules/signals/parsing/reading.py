@@ -29,7 +29,36 @@ _MOST_JOINED = 6
 _SHORTENING = frozenset({"/", "//", "-", "~"})
 _SHORTER = 10
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
-_ONESELF = frozenset({"i", "i've", "my", "я", "у меня", "мой", "ich", "yo", "eu", "je", "j'ai", "ben", "saya", "aku", "ja", "io", "ik", "jag", "tôi", "我", "انا", "من", "मैं", "나는", "main", "maine"})
+_ONESELF = frozenset(
+    {
+        "i",
+        "i've",
+        "my",
+        "я",
+        "у меня",
+        "мой",
+        "ich",
+        "yo",
+        "eu",
+        "je",
+        "j'ai",
+        "ben",
+        "saya",
+        "aku",
+        "ja",
+        "io",
+        "ik",
+        "jag",
+        "tôi",
+        "我",
+        "انا",
+        "من",
+        "मैं",
+        "나는",
+        "main",
+        "maine",
+    }
+)
 _AWAITED = frozenset(
     {
         "waiting",
@@ -259,6 +288,9 @@ class Reader:
             opened = token.low in _AWAITED or p.PAST in token.parts or self._denies(at, token)
             self.found.recalled = self.found.recalled or opened
         if token.label is None or token.label == "word":
+            if self._joins(at, token):
+                self.joint += f" {token.low} "
+                return
             if not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
                 self._unknown()
             return
@@ -273,6 +305,11 @@ class Reader:
         """Whether the text opens with "no" or "not" and a word ("No. 12" opens a call)."""
         after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
         return p.NOT in token.parts and after is not None and after.type is T.WORD
+
+    def _joins(self, at: int, token: Token) -> bool:
+        """Whether a word of one letter stands between two prices: an "and", whatever the language."""
+        around = self.tokens[at - 1 : at] + self.tokens[at + 1 : at + 2]
+        return len(token.text) == 1 and len(around) == 2 and all(map(is_price, around))
 
     def _orders(self, at: int, token: Token) -> bool:
         """Whether the word counts the price right behind it ("first 67500 second 66200")."""

@@ -93,7 +93,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "slips of the pen": {
         LONG: "lnog|logn|lonng",
-        SHORT: "shrot|shor|shortt|seel|selll|sell noww",
+        SHORT: "shrot|shor|shortt|seel|selll",
         TARGET: "pt|taget|tagets|targt|targts|tarets|tarhet",
         STOP: "stoploos|stopp loss|stop lossss|sotp loss",
     },
