@@ -16,7 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DESK: dict[str, Any] = {"viewport": {"width": 1360, "height": 860}}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PATIENCE_MS = 15_000
 #: Reports what the page's policy forbade: the console alone does not always name it.
@@ -95,9 +95,14 @@ def low_contrast(page: Page) -> list[str]:
     return found
 
 
-def overflows(page: Page) -> bool:
-    """Whether the page is wider than its window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"))
+def overflows(page: Page) -> list[str]:
+    """What is wider than the window, or cut off by the part it lies in so that it must be scrolled sideways to be seen.
+
+    A phone's own `innerWidth` grows with a page that is too wide, so the width asked for is what counts.
+    """
+    assert page.viewport_size is not None
+    found: list[str] = json.loads(page.evaluate(_LOOK_FOR_OVERFLOW, page.viewport_size["width"]))
+    return found
 
 
 _LOOK_FOR_NAMELESS = """
@@ -122,6 +127,19 @@ _LOOK_FOR_NAMELESS = """
   for (const table of document.querySelectorAll("table.list")) if (!table.caption) wrong.push("a table without a caption");
   return JSON.stringify(wrong);
 })()
+"""
+
+_LOOK_FOR_OVERFLOW = """
+(width) => {
+  const wrong = [];
+  const wide = document.documentElement.scrollWidth;
+  if (wide > width + 1) wrong.push(`the page is ${wide} wide, the window ${width}`);
+  for (const element of document.querySelectorAll("main .table-wrap, main .card, main .chat-hints, nav.side")) {
+    if (!element.getClientRects().length || element.scrollWidth <= element.clientWidth + 1) continue;
+    wrong.push(`${element.className} ${element.getAttribute("aria-label") ?? ""}: ${element.scrollWidth} in ${element.clientWidth}`);
+  }
+  return JSON.stringify(wrong);
+}
 """
 
 _LOOK_FOR_CONTRAST = """

@@ -302,7 +302,7 @@ def test_a_strategy_is_built_by_form_tested_on_the_past_and_compared(
     page = visitor.page
     visitor.go("strategies", "Strategies")
     page.get_by_role("link", name="New strategy").click()
-    page.get_by_role("button", name="Keep the strategy").click()
+    page.get_by_role("button", name="Save the strategy").click()
     expect(page.get_by_role("alert").filter(has_text="not right yet")).to_be_visible()
     visitor.forgive("422")
     page.get_by_label("Name", exact=True).fill("Wave rider")
@@ -313,7 +313,7 @@ def test_a_strategy_is_built_by_form_tested_on_the_past_and_compared(
     page.get_by_label("entry 2: compared with").select_option("other")
     page.get_by_label("entry 2, the other: series").select_option("sma")
     page.get_by_label("entry 2, the other: period").fill("5")
-    page.get_by_role("button", name="Keep the strategy").click()
+    page.get_by_role("button", name="Save the strategy").click()
     row = page.locator("tr[data-strategy]", has_text="Wave rider")
     expect(row).to_contain_text("Off")
     visitor.shot("strategies")
@@ -403,7 +403,7 @@ def test_every_page_has_names_contrast_and_fits(
         window.shot(f"{name.replace('/', '-')}-{device}-{theme}")
         assert nameless_controls(window.page) == [], name
         assert low_contrast(window.page) == [], name
-        assert not overflows(window.page), name
+        assert overflows(window.page) == [], name
     assert not window.complaints
     window.close()
 

@@ -3,7 +3,7 @@
 
 import { h, keyed, say } from "./dom.js";
 import * as format from "./format.js";
-import { isHalted, stops } from "./safety.js";
+import { isHalted, stops, who as whoStopped } from "./safety.js";
 import { get, watch } from "./store.js";
 
 const WORKING = new Set(["up", "waiting", "starting"]);
@@ -113,7 +113,7 @@ function stopped() {
     ? "Everything is closed and nothing new is opened."
     : "No new trades; open positions keep their stops and targets.";
   const until = worst.until ? ` Until ${format.exact(worst.until)}.` : "";
-  const who = worst.by ? ` By ${worst.by}${worst.reason ? `: ${worst.reason}` : ""}.` : "";
+  const who = worst.by ? ` By ${whoStopped(worst.by)}${worst.reason ? `: ${worst.reason}` : ""}.` : "";
   const whose = worst.scope === "global" || worst.scope === "file" ? "for everybody" : "for you";
   return [{
     id: "halted", level: "warn", title: `Trading is ${worst.stage === "paused" ? "paused" : "stopped"} ${whose}.`,

@@ -1,9 +1,14 @@
 // Charts, drawn by the installed chart library. Candles come from the API, the newest one from the live price.
 
+import * as format from "./format.js";
 import { followPrice } from "./live.js";
 import { isDark } from "./theme.js";
 
 const LIBRARY = "/assets/vendor/lightweight-charts.js";
+const MOST_BARS = 150;
+const LEAST_BARS = 50; // fewer candles than this are drawn as wide as if they were so many
+const ROOM_BARS = 14; // on the right of the newest candle, for the names of the levels
+const NEAR = 0.1; // levels within this part of the price are always in sight
 let loading = null;
 
 /** The chart library, loaded once. Raises when the service does not have it. */
@@ -67,6 +72,8 @@ async function chart(page, place, options, build) {
   return made;
 }
 
+const MONEY = { type: "custom", minMove: 0.01, formatter: (value) => format.money(value) };
+
 /** One or two lines over time: `points` are {time (s), value}, rising. The first is filled, the second dashed. */
 export async function lineChart(page, place, points, others = null) {
   const plain = {
@@ -74,9 +81,11 @@ export async function lineChart(page, place, points, others = null) {
     timeScale: { minBarSpacing: 0.01, timeVisible: true },
   };
   await chart(page, place, plain, (made) => {
-    const series = made.addAreaSeries({ lineWidth: 2, priceLineVisible: false });
+    const series = made.addAreaSeries({ lineWidth: 2, priceLineVisible: false, lastValueVisible: false, priceFormat: MONEY });
     series.setData(points);
-    const second = others ? made.addLineSeries({ lineWidth: 2, lineStyle: 2, priceLineVisible: false }) : null;
+    const second = others ? made.addLineSeries(
+      { lineWidth: 2, lineStyle: 2, priceLineVisible: false, lastValueVisible: false, priceFormat: MONEY }
+    ) : null;
     second?.setData(others);
     made.timeScale().fitContent();
     return (c) => {
@@ -105,7 +114,7 @@ export async function candleChart(
     const size = Number(shown.at(-1)?.close ?? levels[0]?.price ?? 1);
     const places = precision(size);
     series = its.addCandlestickSeries({
-      borderVisible: false, priceFormat: { type: "price", precision: places, minMove: 10 ** -places },
+      borderVisible: false, priceFormat: { type: "custom", minMove: 10 ** -places, formatter: (value) => format.money(value, { places }) },
     });
     series.applyOptions({ autoscaleInfoProvider: (original) => spanning(original(), levels) });
     series.setData(shown);
@@ -119,13 +128,15 @@ export async function candleChart(
     };
   });
   if (!made) return;
-  if (shown.length > 150) made.timeScale().setVisibleLogicalRange({ from: shown.length - 150, to: shown.length + 6 });
+  const bars = Math.min(Math.max(shown.length, LEAST_BARS), MOST_BARS);
+  made.timeScale().setVisibleLogicalRange({ from: shown.length - bars, to: shown.length + ROOM_BARS });
   if (!symbol) return;
   page.onClose(followPrice(symbol, (data) => {
     const newest = grown(shown.at(-1), data, seconds);
     if (shown.at(-1)?.time === newest.time) shown[shown.length - 1] = newest;
     else shown.push(newest);
     series.update(newest);
+    if (shown.length === 1) made.timeScale().setVisibleLogicalRange({ from: 1 - LEAST_BARS, to: 1 + ROOM_BARS });
     onPrice(data, shown.length);
   }));
 }
@@ -137,7 +148,7 @@ function spanning(info, levels) {
   const room = Math.max(maxValue - minValue, maxValue * 0.002);
   const middle = (minValue + maxValue) / 2;
   const near = levels.map((each) => Number(each.price)).filter((value) => Math.abs(value - middle) < Math.max(
-    room * 8, middle * 0.025
+    room * 8, middle * NEAR
   ));
   return { ...info, priceRange: { minValue: Math.min(minValue, ...near), maxValue: Math.max(maxValue, ...near) } };
 }

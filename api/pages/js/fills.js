@@ -10,14 +10,14 @@ export function fillsTable(rows) {
   const list = table(
     "Fills",
     [
-      { name: "What" }, { name: "Quantity", num: true }, { name: "Price", num: true }, { name: "Fee", num: true },
+      { name: "Fill" }, { name: "Quantity", num: true }, { name: "Price", num: true }, { name: "Fee, USDT", num: true },
       { name: "When" },
     ]
   );
-  list.body.append(...rows.map((each) => h("tr", cell("What", side(each.action)), cell(
+  list.body.append(...rows.map((each) => h("tr", cell("Fill", side(each.action)), cell(
     "Quantity", format.quantity(each.quantity), { num: true }
   ),
     cell("Price", format.price(each.price), { num: true }),
-    cell("Fee", format.money(each.fee, { places: 4 }), { num: true }), cell("When", when(each.at)))));
+    cell("Fee, USDT", format.money(each.fee, { places: 4 }), { num: true }), cell("When", when(each.at)))));
   return list.element;
 }

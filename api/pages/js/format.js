@@ -66,10 +66,20 @@ export function multiple(value) {
   return known(value) ? `${money(value, { signed: true })} R` : NOTHING;
 }
 
-/** The class that colours a figure; its sign is always written as well. */
-export function tone(value) {
-  if (!known(value) || Number(value) === 0) return "";
-  return Number(value) > 0 ? "gain" : "loss";
+/** The class that colours a figure; its sign is always written as well, and what is shown as nought has no colour. */
+export function tone(value, places = 2) {
+  const sign = known(value) ? fixed(value, places).sign : 0;
+  return sign === 0 ? "" : sign > 0 ? "gain" : "loss";
+}
+
+/** `BTC` of `BTCUSDT`: what a quantity counts. */
+export function coin(symbol) {
+  return pair(symbol).split("/")[0];
+}
+
+/** `USDT` of `BTCUSDT`: what prices and results are counted in; empty where the symbol does not say. */
+export function currency(symbol) {
+  return pair(symbol).split("/")[1] ?? "";
 }
 
 /** `BTC/USDT` of `BTCUSDT`. */

@@ -4,6 +4,7 @@ import { bannersOf } from "./banners.js";
 import { show } from "./dialog.js";
 import { fill, h, icon, say } from "./dom.js";
 import * as format from "./format.js";
+import { presentMoney } from "./live.js";
 import { signed } from "./parts.js";
 import { killButton } from "./safety.js";
 import { get, isAtLeast, watch } from "./store.js";
@@ -103,21 +104,22 @@ function sheet(present, leave) {
 function bar(leave) {
   const equity = h("b", format.NOTHING);
   const today = signed(null);
+  const day = h("span.small", { title: "Change of the equity since 00:00 UTC" }, today, h("span.quiet", " today"));
   const unit = h("span.quiet.small.hide-narrow");
   const kill = killButton();
   const update = () => {
-    const balance = get("balance");
-    say(equity, format.money(balance?.equity));
-    say(unit, balance ? (balance.currency ?? "USDT") : "");
-    today.update(get("today")?.net_pnl);
-    today.hidden = !get("today");
+    const now = presentMoney();
+    say(equity, format.money(now?.equity));
+    say(unit, now?.unit ?? "");
+    today.update(now?.change ?? null);
+    day.hidden = (now?.change ?? null) === null;
   };
-  endings.push(watch(["balance", "today"], update), watch(["safety", "health"], () => kill.update()));
+  endings.push(watch(["balance", "dayStart", "positions"], update), watch(["safety", "health"], () => kill.update()));
   return h("header.bar",
     h("a.mark", { href: "#/overview", "aria-label": "Overview" }, h("img", { src: "/assets/icons/icon.svg", alt: "" })),
     h(
       "div.bar-equity", h("span.quiet.small.hide-narrow", "Equity"), h("span", equity, " ", unit),
-      h("span.small", today, h("span.quiet", " today"))
+      day
     ),
     h("div.bar-state", kill,
       h(

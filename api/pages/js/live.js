@@ -8,6 +8,7 @@ import { toast } from "./toast.js";
 
 const HEALTH_MS = 5_000;
 const MONEY_MS = 30_000;
+const BLIND_MS = 1_500; // while nobody answers, it is asked often whether somebody is back
 const SAFETY_MS = 15_000;
 const CALM_MS = 300;
 const SHOWN_MS = 250; // prices come ten times a second; an eye and a phone want fewer
@@ -21,12 +22,13 @@ let endings = [];
 /** Starts to follow; every part is on its own: one that does not answer keeps no other. */
 export function follow() {
   const health = ticking(readHealth, HEALTH_MS);
+  const blind = setInterval(() => get("reachable") || document.hidden || health.now(), BLIND_MS);
   const money = ticking(readMoney, MONEY_MS);
   const safety = ticking(readSafety, SAFETY_MS); // a stop of one's own from elsewhere is not told by the stream
   const positions = calmly(readPositions);
   const balance = calmly(money.now);
   endings = [
-    health.end, money.end, safety.end,
+    health.end, money.end, safety.end, () => clearInterval(blind),
     listen("system", (data) => systemFact(data, health.now), health.now),
     listen("system:processes", health.now, health.now),
     listen("positions", (data) => { positions(); balance(); tell(data); }, readPositions),
@@ -47,7 +49,7 @@ export function unfollow() {
   for (const end of endings) end();
   endings = [];
   put({
-    health: null, safety: null, balance: null, today: null, positions: null, prices: new Map(), stale: new Set(),
+    health: null, safety: null, balance: null, today: null, dayStart: null, positions: null, prices: new Map(), stale: new Set(),
     unseen: 0,
   });
 }
@@ -134,6 +136,34 @@ export async function readPositions() {
 export async function readMoney() {
   await unlessAbsent("/api/balance", {}, (answer) => put({ balance: answer.balance ?? answer }));
   await unlessAbsent("/api/pnl", { period: "day" }, (answer) => put({ today: answer.pnl ?? answer }));
+  await readDayStart();
+}
+
+/** Reads what the account was worth when the day (UTC) began, once a day; a younger account counts from its first figure. */
+async function readDayStart() {
+  const day = new Date().toISOString().slice(0, 10);
+  if (get("dayStart")?.day === day) return;
+  await unlessAbsent("/api/equity", { since: `${day}T00:00:00Z` }, (answer) => {
+    const equity = answer.equity?.[0]?.equity ?? null;
+    if (equity !== null) put({ dayStart: { day, equity: Number(equity) } });
+  });
+}
+
+/**
+ * What the account is worth at the prices that the open positions show, so that no two figures on a page disagree:
+ * {equity, unrealised, change, unit}; `change` is since the day (UTC) began. A figure that is not known is null.
+ */
+export function presentMoney() {
+  const balance = get("balance");
+  if (!balance) return null;
+  const mine = (get("positions") ?? []).filter((each) => each.account_id === balance.account_id);
+  const followed = get("positions") !== null && mine.every((each) => each.unrealised_pnl !== null);
+  const unrealised = followed
+    ? mine.reduce((sum, each) => sum + Number(each.unrealised_pnl), 0)
+    : Number(balance.unrealised ?? 0);
+  const equity = Number(balance.wallet) + unrealised;
+  const begun = get("dayStart")?.equity ?? null;
+  return { equity, unrealised, change: begun === null ? null : equity - begun, begun, unit: balance.currency ?? "USDT" };
 }
 
 /** Reads a path, unless it once turned out that this service does not have it. */

@@ -19,10 +19,10 @@ export async function closeOne(position) {
     const percent = Number(part.value);
     const made = position.unrealised_pnl === null
       ? ""
-      : `, about ${format.money((Number(position.unrealised_pnl) * percent) / 100, { signed: true })} at the present price`;
+      : `, about ${format.money((Number(position.unrealised_pnl) * percent) / 100, { signed: true })} ${format.currency(position.symbol)} at the present price, before the fee`;
     say(
       said,
-      `${percent} % of ${format.quantity(position.quantity)} ${format.pair(position.symbol)} is closed at the market price${made}. ${percent === 100 ? "Its stop and targets are cancelled." : "Stop and targets stay for the rest."}`
+      `${percent} % of ${format.quantity(position.quantity)} ${format.coin(position.symbol)} is closed at the market price${made}. ${percent === 100 ? "Its stop and targets are cancelled." : "Stop and targets stay for the rest."}`
     );
   };
   part.addEventListener("input", tell);
@@ -100,7 +100,7 @@ export async function closeAll() {
   const key = onceKey();
   const agreed = await ask(`Close all ${positions.length} positions?`, [
     `At the market price: ${positions.map((each) => format.pair(each.symbol)).join(", ")}.`,
-    `About ${format.money(sum, { signed: true })} at present prices, before fees.`,
+    `About ${format.money(sum, { signed: true })} ${get("balance")?.currency ?? "USDT"} at present prices, before fees.`,
     "This can't be undone. New signals are still traded; to stop those too, use Stop trading.",
   ], { yes: "Close all", danger: true });
   if (!agreed) return;

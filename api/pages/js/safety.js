@@ -30,6 +30,12 @@ export function stops() {
   return found;
 }
 
+/** Who stopped it, for a person: an id of somebody else says nothing to the reader. */
+export function who(by) {
+  if (by && by === get("principal")?.user_id) return "you";
+  return /^u-[0-9a-f]+$/.test(by ?? "") ? "an operator" : by;
+}
+
 /** Whether trading is stopped for the person signed in, as far as is known. */
 export function isHalted() {
   const said = get("safety");

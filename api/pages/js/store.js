@@ -8,6 +8,7 @@ const state = {
   safety: null, // what /api/safety/status said last
   balance: null, // {equity, wallet, …} or null while it is not known
   today: null, // {net_pnl, trades, …}
+  dayStart: null, // {day, equity}: what the account was worth when the day (UTC) began
   positions: null, // open positions, as the stream tells them
   prices: new Map(), // symbol -> {price, at (ms), simulated}
   stale: new Set(), // symbols whose prices stopped

@@ -1,7 +1,7 @@
 // The live stream: one connection, any number of listeners, resumed where it broke off. See docs/stream.md.
 
 import { renewed, token } from "./api.js";
-import { put } from "./store.js";
+import { get, put, watch } from "./store.js";
 
 const SHORTEST_MS = 400;
 const LONGEST_MS = 15_000;
@@ -134,4 +134,16 @@ function tell(message) {
   }
 }
 
-addEventListener("online", () => wanted && !ready && connect());
+/** Tries at once when there is reason to think that somebody answers again, instead of waiting for the next turn. */
+function comeBack() {
+  if (!wanted || ready || socket?.readyState === WebSocket.CONNECTING) return;
+  failures = 0;
+  connect();
+}
+
+addEventListener("online", comeBack);
+let reached = true;
+watch(["reachable"], () => {
+  if (get("reachable") && !reached) comeBack();
+  reached = get("reachable");
+});

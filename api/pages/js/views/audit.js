@@ -1,15 +1,47 @@
 // The audit log: who did what to money, keys, roles, sign-in and safety; and what looked suspicious.
 
-import { call } from "../api.js";
-import { fill, h } from "../dom.js";
+import { all, call } from "../api.js";
+import { fill, h, say } from "../dom.js";
 import { field } from "../forms.js";
 import * as format from "../format.js";
 import { card, cell, empty, head, loads, pill, table, when } from "../parts.js";
 import { failed, toast } from "../toast.js";
 
+const MOST_NAMES = 1000;
+
 /** The page. */
 export function show(page) {
+  readNames(page);
   return [head("Audit"), h("div.stack", alerts(page), log(page))];
+}
+
+let names = new Map(); // id of a user -> address or name
+
+/** Reads who is who; until it is known, and for users who are gone, their ids are shown. */
+async function readNames(page) {
+  try {
+    const users = await all("/api/admin/users", "users", {}, MOST_NAMES);
+    names = new Map(users.map((each) => [each.id, each.email ?? each.name ?? each.id]));
+  } catch (error) {
+    if (error.kind === undefined) throw error;
+  }
+  if (page.closed) return;
+  for (const element of document.querySelectorAll("[data-user-id]")) say(element, named(element.dataset.userId));
+}
+
+function named(id) {
+  return names.get(id) ?? id;
+}
+
+/** A user by name, with the id on hover. */
+function person(id) {
+  return h("span.user-name", { "data-user-id": id, title: id }, named(id));
+}
+
+/** What something was done to: `user:ID` by the user's name, all else as it is. */
+function subjectOf(text) {
+  const id = /^user:(.+)$/.exec(text ?? "")?.[1];
+  return id ? person(id) : h("span.breaks", text || format.NOTHING);
 }
 
 function alerts(page) {
@@ -40,10 +72,22 @@ async function seen(each, place) {
   }
 }
 
+/** The id of a user whose name or address this is; the text itself where nobody has it. */
+function idOf(text) {
+  return [...names].find(([, name]) => name.toLowerCase() === text.toLowerCase())?.[0] ?? text;
+}
+
+function subjectAsked(text) {
+  const id = idOf(text);
+  return id === text ? text : `user:${id}`;
+}
+
 function log(page) {
-  const who = field("Who", { required: false, autocomplete: "off" });
+  const who = field("Who", { required: false, autocomplete: "off", placeholder: "address or id" });
   const action = field("Action", { required: false, autocomplete: "off", placeholder: "session. or user.role" });
-  const subject = field("Subject", { required: false, autocomplete: "off" });
+  const subject = field(
+    "Done to", { required: false, autocomplete: "off", placeholder: "address, or user:id" }
+  );
   const found = h("div.stack");
   let cursor = null;
   const more = h(
@@ -58,7 +102,7 @@ function log(page) {
   );
   const read = async () => {
     const query = {
-      who: who.input.value.trim(), action: action.input.value.trim(), subject: subject.input.value.trim(), cursor,
+      who: idOf(who.input.value.trim()), action: action.input.value.trim(), subject: subjectAsked(subject.input.value.trim()), cursor,
       limit: 50,
     };
     const answer = await call("GET", "/api/audit", { query, signal: page.leaving.signal });
@@ -84,27 +128,29 @@ function rows(entries) {
     [{ name: "When" }, { name: "Who" }, { name: "Did" }, { name: "To" }, { name: "From" }, { name: "What changed" }]
   );
   list.body.append(...entries.map((each) => h("tr", cell("When", when(each.at)), cell(
-    "Who", h("span.breaks", each.who, h("span.quiet.small", ` ${each.via}`))
+    "Who", h("span", person(each.who), h("span.quiet.small", ` ${each.via}`))
   ),
-    cell("Did", h("code", each.action)), cell("To", h("span.breaks", each.subject)),
+    cell("Did", h("code", each.action)), cell("To", subjectOf(each.subject)),
     cell("From", each.origin || format.NOTHING), cell("What changed", changed(each), { wide: true }))));
   return list.element;
 }
 
 function changed({ before, after }) {
-  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  if (!names.length) return format.NOTHING;
   const text = (value) => (
     value === undefined
       || value === null
+      || value === ""
       ? "none"
       : typeof value === "object"
       ? JSON.stringify(value)
       : String(value)
   );
+  const same = (name) => before && after && name in before && text(before[name]) === text(after[name]);
+  const found = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].filter((name) => !same(name));
+  if (!found.length) return format.NOTHING;
   return h(
     "ul.small",
-    names.map((name) => h(
+    found.map((name) => h(
       "li.breaks", h("b", `${format.words(name)}: `), before && name in before ? `${text(before[name])} → ` : "",
       text(after?.[name])
     ))

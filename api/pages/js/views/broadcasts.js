@@ -2,7 +2,7 @@
 
 import { Wish } from "../api.js";
 import { ask } from "../dialog.js";
-import { h, say } from "../dom.js";
+import { fill, h, say } from "../dom.js";
 import { labelled, sending } from "../forms.js";
 import { card, head } from "../parts.js";
 import { speak, toast } from "../toast.js";
@@ -16,10 +16,14 @@ export function show() {
     "Plain text, as you write it. It goes to the VIP and trial groups."
   );
   const left = h("p.quiet.small");
-  const shown = h("div.markup.preview", { dir: "auto" }, "");
+  const shown = h("div.markup.preview", { dir: "auto" });
+  const preview = () => (text.input.value
+    ? say(shown, text.input.value)
+    : fill(shown, h("span.quiet", "What you write appears here as the groups will see it.")));
+  preview();
   text.input.addEventListener("input", () => {
     say(left, `${MOST - text.input.value.length} characters left`);
-    say(shown, text.input.value);
+    preview();
   });
   const wish = new Wish();
   const form = sending([text.element, left], "Send…", async () => {
@@ -32,7 +36,8 @@ export function show() {
     const answer = await wish.send("POST", "/api/admin/broadcast", { text: words });
     wish.body = null;
     text.input.value = "";
-    say(shown, "");
+    say(left, "");
+    preview();
     toast(`Queued for ${answer.chats} groups.`);
     speak("Broadcast queued");
   }, { fields: { text } });

@@ -8,7 +8,7 @@ import { tellOutcome } from "../outcomes.js";
 import { cell, empty, head, loads, pill, segments, side, table, when } from "../parts.js";
 import { failed } from "../toast.js";
 
-const ROLES = { entry: "entry", target: "target", stop: "stop", exit: "exit" };
+const TYPES = { stop_market: "at the market once touched", stop_limit: "limit once touched" };
 const WORKING = new Set(["submitted", "unknown", "open", "partially_filled"]);
 const SOON_MS = 250;
 
@@ -41,8 +41,8 @@ function list(orders, status) {
     );
   }
   const columns = [
-    { name: "Market" }, { name: "What" }, { name: "State" }, { name: "Quantity", num: true },
-    { name: "Price", num: true }, { name: "Filled at", num: true }, { name: "When" }, { name: "Actions", hidden: true },
+    { name: "Market" }, { name: "Order" }, { name: "State" }, { name: "Quantity", num: true },
+    { name: "Price", num: true }, { name: "Filled at", num: true }, { name: "Changed" }, { name: "Actions", hidden: true },
   ];
   const made = table("Orders", columns);
   made.body.append(...orders.map(row));
@@ -70,20 +70,22 @@ function row(each) {
       ),
       { wide: true }
     ),
-    cell("What", `${ROLES[each.role] ?? format.words(each.role)}, ${format.words(each.type).toLowerCase()}`),
+    cell("Order", h("span", format.words(each.role), h("br"), h(
+      "span.quiet.small", TYPES[each.type] ?? format.words(each.type).toLowerCase()
+    ))),
     cell(
       "State",
       h("span", pill(each.status), each.reason ? h("span.quiet.small.breaks", ` ${format.words(each.reason)}`) : null)
     ),
-    cell("Quantity", `${filled}${format.quantity(each.quantity)}`, { num: true }),
+    cell("Quantity", `${filled}${format.quantity(each.quantity)} ${format.coin(each.symbol)}`, { num: true }),
     cell("Price", price ? format.price(price) : "market", { num: true }),
     cell("Filled at", format.price(each.average_price), { num: true }),
-    cell("When", when(each.updated_at)), cancel ? h("td.wide", h("div.row-actions", cancel)) : h("td"));
+    cell("Changed", when(each.updated_at)), cancel ? h("td.wide", h("div.row-actions", cancel)) : h("td"));
 }
 
 async function cancelOne(order) {
   const agreed = await ask(`Cancel this ${order.role} order?`, [
-    `${format.words(order.action)} ${format.quantity(order.quantity)} ${format.pair(order.symbol)} at ${order.price ?? order.trigger_price ? format.price(order.price ?? order.trigger_price) : "the market"}.`,
+    `${format.words(order.action)} ${format.quantity(order.quantity)} ${format.coin(order.symbol)} at ${order.price ?? order.trigger_price ? format.price(order.price ?? order.trigger_price) : "the market"}.`,
     "The trade is not entered by it any more. What was filled already stays.",
   ], { yes: "Cancel the order", danger: true });
   if (!agreed) return;

@@ -4,15 +4,16 @@ import { call } from "../api.js";
 import { lineChart } from "../chart.js";
 import { fill, h, keyed, say } from "../dom.js";
 import * as format from "../format.js";
-import { calmly, readMoney, whyOld } from "../live.js";
+import { calmly, presentMoney, readMoney, whyOld } from "../live.js";
 import { card, cell, empty, facts, head, loads, pill, segments, side, signed, table, trouble, when } from "../parts.js";
-import { stops } from "../safety.js";
+import { stops, who } from "../safety.js";
 import { get } from "../store.js";
 
 /** The page. */
 export function show(page) {
   return [
-    head("Overview"), h("div.overview", money(page), open(page), latest(page), h("div", state(page), processes(page))),
+    head("Overview"),
+    h("div.overview", h("div", money(page), latest(page)), h("div", open(page), state(page), processes(page))),
   ];
 }
 
@@ -21,14 +22,18 @@ function money(page) {
   const figure = (name, value, note) => h(
     "div.figure", h("span.quiet.small", name), h("span.figure-value", value), note ? h("span.quiet.small", note) : null
   );
-  page.watch(["balance", "today"], (balance, today) => {
-    if (!balance && !today) return;
-    const unit = balance?.currency ?? "USDT";
+  page.watch(["balance", "today", "dayStart", "positions"], (balance, today) => {
+    const now = presentMoney();
+    if (!now) return;
+    const closed = today
+      ? `${today.trades} ${today.trades === 1 ? "trade" : "trades"} closed${today.trades ? `, ${today.wins} won, ${format.money(today.net_pnl, { signed: true })}` : ""}`
+      : null;
+    const share = now.begun ? `, ${format.percent((now.change / now.begun) * 100)}` : "";
     fill(figures,
-      figure("Equity", h("b", format.money(balance?.equity)), unit),
-      figure("Wallet", format.money(balance?.wallet), unit),
-      figure("Open profit and loss", signed(balance?.unrealised ?? balance?.unrealised_pnl), unit),
-      figure("Today, closed", signed(today?.net_pnl), today ? `${today.trades} trades, ${today.wins} won` : null));
+      figure("Equity", h("b", format.money(now.equity)), `${now.unit}, open positions included`),
+      figure("Wallet", format.money(balance.wallet), `${now.unit}, after fees`),
+      figure("Open profit and loss", signed(now.unrealised), `${now.unit}, before closing fees`),
+      figure("Today", signed(now.change), [`${now.unit}${share}`, closed ? [h("br"), closed] : null]));
   });
   if (!get("balance")) fill(
     figures, loads("Your balance", () => call("GET", "/api/balance"), () => { readMoney(); return null; })
@@ -76,7 +81,7 @@ function open(page) {
     "Open positions",
     [
       { name: "Market" }, { name: "Price", num: true }, { name: "Stop", num: true }, { name: "Next target", num: true },
-      { name: "Profit and loss", num: true },
+      { name: "Profit and loss, USDT", num: true },
     ]
   );
   const place = h("div");
@@ -101,10 +106,17 @@ function row(first) {
   const target = h("span");
   const pnl = signed(null);
   const element = h("tr",
-    cell("", h("span", h("a", { href: "#/positions" }, format.pair(first.symbol)), " ", side(first.side))),
+    cell(
+      "",
+      h(
+        "span", h("a.strong", { href: `#/position/${encodeURIComponent(first.id)}` }, format.pair(first.symbol)), " ",
+        side(first.side)
+      ),
+      { wide: true }
+    ),
     cell("Price", [old, " ", price], { num: true }), cell("Stop", stop, { num: true }),
     cell("Next target", target, { num: true }),
-    cell("Profit and loss", pnl, { num: true }));
+    cell("Profit and loss, USDT", pnl, { num: true }));
   const update = (each) => {
     const why = whyOld(each.symbol);
     say(price, format.price(each.current_price));
@@ -128,12 +140,9 @@ function latest(page) {
       );
     }
     return h("ul.lines", answer.signals.map((each) => h("li",
-      h("a", { href: `#/signals/${each.id}` }, format.pair(each.symbol)), " ", side(each.side),
-      h("span.quiet.small.breaks", ` ${each.source}`),
-      h(
-        "span.line-end", each.r_multiple === null ? pill(each.status) : signed(each.r_multiple, format.multiple), " ",
-        when(each.received_at, { class: "quiet small" })
-      ))));
+      h("a.strong", { href: `#/signals/${each.id}` }, format.pair(each.symbol)), " ", side(each.side),
+      h("span.line-end", each.r_multiple === null ? pill(each.status) : signed(each.r_multiple, format.multiple)),
+      h("span.line-note.quiet.small", h("span.cut", { title: each.source }, each.source), when(each.received_at)))));
   });
   const again = calmly(() => page.closed || place.load());
   page.listen("signals", again, again);
@@ -152,7 +161,7 @@ function state(page) {
     for (const each of found) {
       rows.push([
         each.scope === "global" || each.scope === "file" ? "Everybody" : "You",
-        h("span", pill(each.stage), " ", each.by ? `by ${each.by}` : "", each.reason ? `: ${each.reason}` : ""),
+        h("span", pill(each.stage), " ", each.by ? `by ${who(each.by)}` : "", each.reason ? `: ${each.reason}` : ""),
       ]);
     }
     if (!found.length && safety) rows.push(["Kill switch", h("span", pill("active"), " trading is on")]);
@@ -162,7 +171,7 @@ function state(page) {
 }
 
 function processes(page) {
-  const list = h("ul.lines");
+  const list = h("ul.lines.process-list");
   const draw = keyed(list, ([name]) => name, (first) => {
     const word = h("span");
     const note = h("span.quiet.small.breaks");

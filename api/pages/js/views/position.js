@@ -44,7 +44,7 @@ function top(page, position) {
     const now = positions?.find((each) => each.id === position.id) ?? null;
     const why = now ? whyOld(now.symbol) : null;
     fill(live, now ? [
-      h("b", signed(now.unrealised_pnl)), ` at ${format.price(now.current_price)} `,
+      h("b", signed(now.unrealised_pnl)), ` ${format.currency(now.symbol)} at ${format.price(now.current_price)} `,
       why ? h("span.pill", { "data-tone": "warn" }, why) : null,
     ] : pill(position.status === "open" && positions !== null ? "closed" : position.status));
     if (Boolean(now) === (acts.childElementCount > 0)) return;
@@ -63,26 +63,27 @@ function present(position) {
 
 function figures(position) {
   const closed = position.status === "closed";
+  const unit = format.currency(position.symbol);
   return card("Figures", facts(
-    ["Quantity", `${format.quantity(position.quantity)} of ${format.quantity(position.initial_quantity)}`],
+    ["Quantity", `${format.quantity(position.quantity)} left of ${format.quantity(position.initial_quantity)} ${format.coin(position.symbol)}`],
     ["Entry", format.price(position.average_price)],
     ["Stop", position.stop_loss ? format.price(position.stop_loss) : "none"],
-    ["Leverage", `${format.quantity(position.leverage)}x`], ["Made so far", signed(position.realised_pnl)],
-    ["Fees", format.money(position.fees)], ["Opened", when(position.opened_at)],
+    ["Leverage", `${format.quantity(position.leverage)}x`], [closed ? "Result before fees" : "Closed part made", h("span", signed(position.realised_pnl), ` ${unit}`)],
+    ["Fees", `${format.money(position.fees)} ${unit}`], ["Opened", when(position.opened_at)],
     closed ? [
-      "Closed", h("span", when(position.closed_at), ` ${format.words(position.close_reason).toLowerCase()}`),
+      "Closed", h("span", when(position.closed_at), `, ${format.words(position.close_reason).toLowerCase()}`),
     ] : null,
     position.signal_id ? ["Signal", h("a", { href: `#/signals/${position.signal_id}` }, "What it came from")]
       : ["Came from", "a wish by hand, or a strategy"]));
 }
 
-function plan({ plan: made, targets, waiting_orders: waiting }) {
+function plan({ symbol, plan: made, targets, waiting_orders: waiting }) {
   const steps = targets.map((each, index) => h("li", `Target ${index + 1}: ${format.price(each.price)}, ${format.share(each.share)} `,
     each.hit_at ? [pill("reached", "good"), " ", when(each.hit_at, { class: "quiet small" })] : null));
   const notes = made?.notes ?? [];
   const working = (waiting ?? []).filter((each) => !each.ended_at && each.status !== "ended");
   return card("Plan", h("div.stack", steps.length ? h("ol.stack", steps) : h("p.quiet", "No targets."),
-    made?.risk_amount ? h("p.quiet", `${format.money(made.risk_amount)} is lost at the first stop.`) : null,
+    made?.risk_amount ? h("p.quiet", `${format.money(made.risk_amount)} ${format.currency(symbol)} at risk with the first stop.`) : null,
     working.length ? h(
       "p", `Also at work: ${working.map((each) => format.words(each.kind ?? each.type).toLowerCase()).join(", ")}.`
     ) : null,
@@ -93,19 +94,19 @@ function orders(rows) {
   const made = table(
     "Orders of this position",
     [
-      { name: "What" }, { name: "State" }, { name: "Quantity", num: true }, { name: "Price", num: true },
-      { name: "When" },
+      { name: "Order" }, { name: "State" }, { name: "Quantity", num: true }, { name: "Price", num: true },
+      { name: "Changed" },
     ]
   );
   made.body.append(...rows.map((each) => h("tr", cell(
-    "What", h("span", side(each.action), ` ${each.role}`)
+    "Order", h("span", side(each.action), ` ${each.role}`)
   ), cell("State", pill(each.status)),
     cell("Quantity", format.quantity(each.quantity), { num: true }),
     cell(
       "Price", each.price ?? each.trigger_price ? format.price(each.price ?? each.trigger_price) : "market",
       { num: true }
     ),
-    cell("When", when(each.updated_at)))));
+    cell("Changed", when(each.updated_at)))));
   return card("Orders", made.element, { flush: true });
 }
 

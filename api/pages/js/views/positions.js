@@ -26,7 +26,7 @@ export function show(page, { which }) {
 function open(page) {
   const columns = [
     { name: "Market" }, { name: "Quantity", num: true }, { name: "Entry", num: true }, { name: "Price", num: true },
-    { name: "Stop", num: true }, { name: "Targets" }, { name: "Profit and loss", num: true },
+    { name: "Stop", num: true }, { name: "Targets" }, { name: "Profit and loss, USDT", num: true },
     { name: "Actions", hidden: true }];
   const list = table("Open positions", columns);
   const place = h("div.card.flush");
@@ -49,8 +49,8 @@ function open(page) {
 
 function row(first) {
   const parts = {
-    quantity: h("span"), price: h("span"), old: h("span.pill", { "data-tone": "warn" }), stop: h("span"),
-    targets: h("span"), pnl: signed(null), made: h("span.quiet.small"),
+    quantity: h("span"), whole: h("span.quiet.small"), price: h("span"), old: h("span.pill", { "data-tone": "warn" }), stop: h("span"),
+    targets: h("span.nowrap"), next: h("span.quiet.small.nowrap"), pnl: signed(null), made: h("span.quiet.small"),
   };
   let now = first;
   const button = (name, act, danger = false) => h("button.button.slim", {
@@ -67,44 +67,46 @@ function row(first) {
       ),
       { wide: true }
     ),
-    cell("Quantity", parts.quantity, { num: true }), cell("Entry", format.price(first.average_price), { num: true }),
-    cell("Price", [parts.old, " ", parts.price], { num: true }), cell("Stop", parts.stop, { num: true }),
-    cell("Targets", parts.targets),
-    cell("Profit and loss", [parts.pnl, h("br"), parts.made], { num: true }),
+    cell("Quantity", [parts.quantity, h("br"), parts.whole], { num: true }),
+    cell("Entry", format.price(first.average_price), { num: true }), cell("Price", [parts.old, " ", parts.price], { num: true }), cell("Stop", parts.stop, { num: true }),
+    cell("Targets", [parts.targets, h("br"), parts.next]),
+    cell("Profit and loss, USDT", [parts.pnl, h("br"), parts.made], { num: true }),
     h("td.wide", isAtLeast("subscriber")
       ? h("div.row-actions", button("Close…", closeOne, true), button("Stop…", moveStop)) : null));
   const update = (each) => {
     now = each;
     const why = whyOld(each.symbol);
-    say(
-      parts.quantity,
-      each.quantity === each.initial_quantity ? format.quantity(
-        each.quantity
-      ) : `${format.quantity(each.quantity)} of ${format.quantity(each.initial_quantity)}`
-    );
+    say(parts.quantity, `${format.quantity(each.quantity)} ${format.coin(each.symbol)}`);
+    say(parts.whole, each.quantity === each.initial_quantity ? "" : `left of ${format.quantity(each.initial_quantity)}`);
     say(parts.price, format.price(each.current_price));
     say(parts.old, why ?? "");
     parts.old.hidden = !why;
     say(parts.stop, format.price(each.stop_loss));
-    say(parts.targets, ladder(each));
+    const [reached, next] = ladder(each);
+    say(parts.targets, reached);
+    say(parts.next, next);
     parts.pnl.update(each.unrealised_pnl);
-    say(parts.made, Number(each.realised_pnl) ? `made ${format.money(each.realised_pnl, { signed: true })}` : "");
+    say(parts.made, Number(each.realised_pnl) ? `closed part ${format.money(each.realised_pnl, { signed: true })}` : "");
   };
   update(first);
   return { element, update };
 }
 
+/** How many targets were reached, and the next one. */
 function ladder(position) {
   const hit = position.targets.filter((each) => each.hit_at).length;
   const next = position.targets.find((each) => !each.hit_at);
-  if (!position.targets.length) return "none";
-  return next ? `${hit} of ${position.targets.length}, next ${format.price(next.price)}` : `all ${hit} reached`;
+  if (!position.targets.length) return ["none", ""];
+  return next
+    ? [`${hit} of ${position.targets.length} reached`, `next ${format.price(next.price)}`]
+    : [`all ${hit} reached`, ""];
 }
 
 function history(page) {
   const columns = [
-    { name: "Market" }, { name: "Quantity", num: true }, { name: "Entry", num: true }, { name: "Result", num: true },
-    { name: "Fees", num: true }, { name: "Why" }, { name: "Closed" },
+    { name: "Market" }, { name: "Quantity", num: true }, { name: "Entry", num: true },
+    { name: "Result after fees, USDT", num: true }, { name: "Fees, USDT", num: true }, { name: "Why" },
+    { name: "Closed" },
   ];
   const list = table("Closed positions", columns);
   const more = h("button.button", { type: "button", hidden: true }, "Show older ones");
@@ -134,9 +136,9 @@ function past(each) {
       ),
       { wide: true }
     ),
-    cell("Quantity", format.quantity(each.initial_quantity), { num: true }),
+    cell("Quantity", `${format.quantity(each.initial_quantity)} ${format.coin(each.symbol)}`, { num: true }),
     cell("Entry", format.price(each.average_price), { num: true }),
-    cell("Result", signed(Number(each.realised_pnl) - Number(each.fees)), { num: true }),
-    cell("Fees", format.money(each.fees), { num: true }),
+    cell("Result after fees, USDT", signed(Number(each.realised_pnl) - Number(each.fees)), { num: true }),
+    cell("Fees, USDT", format.money(each.fees), { num: true }),
     cell("Why", pill(each.close_reason, "")), cell("Closed", when(each.closed_at)));
 }

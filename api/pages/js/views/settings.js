@@ -19,9 +19,13 @@ const PARTS = [
 /** The page; `part` is one of the parts. */
 export function show(page, { part = "trading" }) {
   const found = PARTS.find(([name]) => name === part) ?? PARTS[0];
-  return [head("Settings"), h("nav.tabs", { "aria-label": "Parts of the settings" }, PARTS.map(([name, text]) =>
-    h("a", { href: `#/settings/${name}`, "aria-current": name === found[0] ? "page" : null }, text))),
-    h("div.stack", found[2](page))];
+  const tabs = h("nav.tabs", { "aria-label": "Parts of the settings" }, PARTS.map(([name, text]) =>
+    h("a", { href: `#/settings/${name}`, "aria-current": name === found[0] ? "page" : null }, text)));
+  // On a phone the row is wider than the screen: the part that is shown must be seen as chosen.
+  requestAnimationFrame(() => tabs.querySelector("[aria-current]").scrollIntoView(
+    { inline: "center", block: "nearest" }
+  ));
+  return [head("Settings"), tabs, h("div.stack", found[2](page))];
 }
 
 function appearance() {

@@ -37,7 +37,7 @@ export function showUnreachable(place, again) {
 function shell(place, title, content, note = "") {
   document.title = `${title} · VerzekAutoTrader`;
   fill(place, h("main.sign-in", { id: "main" }, h("div.card",
-    h("header", h("img", { src: "/assets/icons/icon.svg", alt: "" }), h("h1", title)),
+    h("header", h("img", { src: "/assets/icons/icon.svg", alt: "" }), h("div", h("p.quiet.small", "VerzekAutoTrader"), h("h1", title))),
     note ? h("p.trouble", { role: "status" }, note) : null, h("div.stack", content))));
 }
 

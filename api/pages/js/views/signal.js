@@ -8,6 +8,7 @@ import { calmly } from "../live.js";
 import { marketChart } from "../market_chart.js";
 import { facts, loads, pill, side, signed, when } from "../parts.js";
 import { legend, marked } from "../spans.js";
+import { get } from "../store.js";
 
 /** The signal in full; it is read again when something happens to it. */
 export function detail(page, id) {
@@ -61,6 +62,12 @@ function message(signal) {
     h("div.read", h("div.stack", marked(signal.text, spans), spans.length ? legend(spans) : null), read));
 }
 
+/** How it ended, in words; a reason that is a sentence already stays one. */
+function ending({ status, reason }) {
+  const sentence = /^[a-z_]+: (.+)$/s.exec(reason ?? "")?.[1];
+  return `${format.words(status)}: ${sentence ?? format.words(reason).toLowerCase()}`;
+}
+
 /** What became of the signal by prices, then what your account did with it. */
 function fates(signal) {
   const steps = [[signal.received_at, "Received", ""]];
@@ -70,9 +77,7 @@ function fates(signal) {
   ]);
   if (signal.closed_at) {
     const price = signal.exit_price ? `at ${format.price(signal.exit_price)}` : "";
-    steps.push([
-      signal.closed_at, `${format.words(signal.status)}: ${format.words(signal.reason).toLowerCase()}`, price,
-    ]);
+    steps.push([signal.closed_at, ending(signal), price]);
   }
   const result = signal.return_percent === null ? null
     : h(
@@ -96,15 +101,21 @@ function fates(signal) {
   ];
 }
 
+/** Whose account it is: one's own by its kind, another's by its id, which is all that staff is told of it here. */
+function accountName(id) {
+  if (id !== get("balance")?.account_id) return `Account ${id}`;
+  return get("balance").exchange === "paper" ? "Your paper account" : `Your account at ${get("balance").exchange}`;
+}
+
 /** What your account (for staff: every account) did about it. */
 function done(plans) {
   if (!plans.length) return null;
   return h("section.card",
     { "aria-label": "What was traded" }, h("header", h("h3", "What was traded")),
     h("ul.stack", plans.map((plan) => h("li.stack",
-    h("p", h("b", plan.account_id), " ", pill(plan.status), plan.outcome ? ` ${format.words(plan.outcome)}` : "",
+    h("p", h("b", accountName(plan.account_id)), " ", pill(plan.status), plan.outcome ? ` ${format.words(plan.outcome)}` : "",
       plan.risk_amount ? h(
-        "span.quiet", ` risking ${format.money(plan.risk_amount)} at ${format.quantity(plan.leverage)}x`
+        "span.quiet", ` ${format.money(plan.risk_amount)} ${format.currency(plan.symbol)} at risk, ${format.quantity(plan.leverage)}x leverage`
       ) : null,
       plan.position_id ? [
         " ", h("a", { href: `#/position/${encodeURIComponent(plan.position_id)}` }, "The position"),

@@ -95,7 +95,7 @@ function evaluation(one) {
       one.exchange === "simulated" ? ", simulated market." : "."
     ),
     one.sides.map((each) => [
-      conditions(`To ${each.action === "SELL" ? "sell" : "buy"}`, each.entry), conditions("To leave", each.exit),
+      conditions(`To ${each.action === "SELL" ? "sell" : "buy"}`, each.entry), conditions("To exit", each.exit),
     ]));
 }
 

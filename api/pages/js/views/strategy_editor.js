@@ -61,7 +61,7 @@ export class Editor {
     this.said = h("div", { role: "alert" });
     this.byHand = false;
     const way = h("button.button.bare", { type: "button", onclick: () => this.otherWay(way) }, "Write it by hand");
-    const save = h("button.button.main", { type: "submit" }, id ? "Save the changes" : "Keep the strategy");
+    const save = h("button.button.main", { type: "submit" }, id ? "Save the changes" : "Save the strategy");
     this.element = h("form.stack.wide-form",
       { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.save(save); } }, this.place, this.said,
       h(
@@ -95,12 +95,12 @@ export class Editor {
       "Timeframe", language.timeframes.map((each) => [each, each]), document.timeframe ?? "1h",
       "It is decided at the close of each candle."
     );
-    const action = choice("It", [["BUY", "▲ buys (LONG)"], ["SELL", "▼ sells (SHORT)"]], document.action ?? "BUY");
+    const action = choice("Direction", [["BUY", "▲ buys (LONG)"], ["SELL", "▼ sells (SHORT)"]], document.action ?? "BUY");
     const about = labelled("What it is for", h("textarea", { rows: 2, maxlength: 2000 }));
     about.input.value = document.description ?? "";
     const entry = ruleEditor(language, document.entry, "entry");
     const exit = optional(
-      "exit", "Leave on conditions as well", document.exit, () => ruleEditor(language, document.exit, "exit")
+      "exit", "Exit on conditions as well", document.exit, () => ruleEditor(language, document.exit, "exit")
     );
     const opposite = optional(
       "opposite", "Trade the other way round as well", document.opposite, () => this.opposite(document.opposite ?? {})
@@ -131,7 +131,7 @@ export class Editor {
           about.element,
         ]
       ),
-      card("Enter when", entry.element), card("Leave", exit.element), card("Stop, targets and size", stops.element),
+      card("Enter when", entry.element), card("Exit", exit.element), card("Stop, targets and size", stops.element),
       card("The other way", opposite.element),
       rest.length ? h(
         "p.quiet.small",
@@ -145,7 +145,7 @@ export class Editor {
     const exit = given.exit ? ruleEditor(this.language, given.exit, "opposite exit") : null;
     const { entry: _entry, exit: _exit, ...rest } = given;
     const element = h(
-      "div.stack", h("h3", "Enter when"), entry.element, exit ? [h("h3", "Leave when"), exit.element] : null
+      "div.stack", h("h3", "Enter when"), entry.element, exit ? [h("h3", "Exit when"), exit.element] : null
     );
     return {
       element,
@@ -182,7 +182,7 @@ export class Editor {
     const profit = number("Take profit, %", document.take_profit_pct);
     const trail = number("Trailing stop, %", document.trailing?.pct, "How far it follows the best price.");
     const even = number("Stop to the entry after target", document.break_even_after);
-    const time = number("Leave after, candles", document.time_exit_bars);
+    const time = number("Exit after, candles", document.time_exit_bars);
     const leverage = number("Leverage", document.leverage);
     const held = typeof document.position_size === "number" ? { mode: "quote", value: document.position_size } : (
       document.position_size

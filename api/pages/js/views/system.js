@@ -8,6 +8,13 @@ import { card, cell, empty, facts, head, loads, pill, table, trouble, when } fro
 import { isAtLeast } from "../store.js";
 import { failed, toast } from "../toast.js";
 
+const DOES = {
+  api: "answers this page and programs", backtester: "runs backtests", broadcast: "posts to the groups, answers chats",
+  executor: "places and follows orders", forwarder: "reads channels and the inbox folder",
+  notifier: "sends mails, webhooks and pushes", orders: "moves stops that follow the price, time exits",
+  prices: "brings in prices", targets: "judges signals by prices", trader: "decides strategies, scores signals",
+};
+
 /** The page. */
 export function show(page) {
   return [
@@ -21,7 +28,7 @@ export function show(page) {
 function processes(page) {
   const list = table(
     "Processes",
-    [{ name: "Process" }, { name: "State" }, { name: "Last work" }, { name: "Restarts", num: true }, { name: "Says" }]
+    [{ name: "Process" }, { name: "State" }, { name: "Last work" }, { name: "Restarts", num: true }, { name: "It says" }]
   );
   const place = h("div");
   const draw = keyed(list.body, ([name]) => name, (first) => {
@@ -38,8 +45,8 @@ function processes(page) {
     update(first);
     return {
       element: h(
-        "tr", cell("", h("b", first[0]), { wide: true }), cell("State", parts.state), cell("Last work", parts.last),
-        cell("Restarts", parts.restarts, { num: true }), cell("Says", parts.detail, { wide: true })
+        "tr", cell("", h("span", h("b", first[0]), h("br"), h("span.quiet.small", DOES[first[0]] ?? "")), { wide: true }), cell("State", parts.state), cell("Last work", parts.last),
+        cell("Restarts", parts.restarts, { num: true }), cell("It says", parts.detail, { wide: true })
       ),
       update,
     };
@@ -72,7 +79,7 @@ function store(page) {
     const free = disk.free_bytes / disk.total_bytes;
     return facts(
       ["Store", h("span", pill(kept.ok ? "ok" : "down"), ` ${kept.engine}`)], ["Size", size(kept.bytes)],
-      ["Log ahead of it", size(kept.wal_bytes)],
+      ["Write-ahead log", size(kept.wal_bytes)],
       [
         "Disk free",
         h("span", { class: free < 0.1 ? "warn" : null }, `${size(disk.free_bytes)} of ${size(disk.total_bytes)}`),

@@ -70,15 +70,16 @@ function row(each, again) {
     cell(
       "",
       h(
-        "span.breaks", h("b", name), mine ? [" ", pill("you", "info")] : null,
+        "span.user-name", h("b", name), mine ? [" ", pill("you", "info")] : null,
         each.name && each.email ? h("span.quiet.small", ` ${each.name}`) : null
       ),
       { wide: true }
     ),
-    cell("Role", format.words(each.role)), cell("State", pill(each.enabled ? "enabled" : "disabled")),
+    cell("Role", h("span.nowrap", format.words(each.role))), cell("State", pill(each.enabled ? "enabled" : "disabled")),
     cell("Telegram", each.telegram_linked ? "linked" : "no"),
     cell("Accounts", each.accounts, { num: true }),
-    cell("Last seen", each.last_seen_at ? when(each.last_seen_at) : "never"), cell("Since", when(each.created_at)),
+    cell("Last seen", each.last_seen_at ? when(each.last_seen_at, { class: "nowrap" }) : "never"),
+    cell("Since", when(each.created_at, { class: "nowrap" })),
     h("td.wide", h("div.row-actions", button("Role…", () => changeRole(each, name, again)),
       mine ? null : button(each.enabled ? "Switch off…" : "Switch on", () => toggle(each, name, again), each.enabled),
       button("Sign out", () => signOut(each, name)))));
