@@ -68,7 +68,8 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     _mend_glued_counters(draft, reference)
     beside = draft.entries or stops
     if not draft.targets:
-        draft.unread = sum(figure not in draft.entries for figure in _like_entry(groups.get("", []), beside))
+        bare = [*groups.get("", []), *_beyond(stops[1:], draft)]
+        draft.unread = sum(figure not in draft.entries for figure in _like_entry(bare, beside))
     draft.labelled = sum(bool(groups.get(part)) for part in (p.ENTRY, p.TARGET, p.STOP))
     return draft
 
@@ -116,6 +117,14 @@ def _other_targets(groups: dict[str, list[Figure]], entry_kind: str) -> list[Fig
             return groups[part]
     bare = [f for f in groups.get("", []) if f.starts or f.counted] if entry_kind != "bare" else []
     return bare if len(bare) > 1 else []
+
+
+def _beyond(stops: list[Figure], draft: Draft) -> list[Figure]:
+    """Further prices behind the stop that lie on the other side of the entry: no stops."""
+    if not draft.entries or draft.stop is None:
+        return []
+    entry, rises = draft.entries[0].value, draft.stop.value < draft.entries[0].value
+    return [figure for figure in stops if (figure.value > entry) == rises]
 
 
 def _like_entry(figures: list[Figure], entries: list[Figure]) -> list[Figure]:

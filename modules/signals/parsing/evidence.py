@@ -119,11 +119,12 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
         return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
-    if reading.parts[p.EARLIER] and reading.recalled and (reading.parts[p.RESULT] or reading.ticks > 1):
+    coins = {f.symbol for f in symbols if f.weight >= _COIN}
+    headed = reading.recalled and (reading.parts[p.RESULT] or reading.ticks > 1)
+    if reading.parts[p.EARLIER] and (headed or (reading.parts[p.RESULT] and len(coins) >= _LISTED)):
         return Evidence(Kind.NONE, 0.8, "a recap of an earlier day")
     if reading.personal and (reading.parts[p.HABIT] or reading.parts[p.EARLIER]):
         return Evidence(Kind.NONE, 0.8, "a story of trades of one's own")
-    coins = {f.symbol for f in symbols if f.weight >= _COIN}
     gains = reading.percents + reading.distances
     if reading.parts[p.RESULT] and gains >= _LISTED and (len(coins) >= _LISTED or len(reading.sides) >= _LISTED):
         return Evidence(Kind.NONE, 0.85, "a list of past results")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.tokens import T, Token, is_price
 
-_MOST_COUNTED = 30
 _COUNTING = frozenset("-.):=>→➝➜➡|/")
 _PARTING = frozenset(",;|/")
 _FEWEST_COUNTED = 2
+_DIGITS_COUNTED = 2
 _BEHIND = frozenset({p.STOP, p.TARGET})
 
 
@@ -22,7 +22,7 @@ def counted(tokens: list[Token]) -> frozenset[int]:
     run: list[Token] = []
     shape = ""
     for at, token in enumerate(tokens):
-        if token.type is not T.NUMBER or len(token.text) > 2:
+        if token.type is not T.NUMBER or len(token.text) > _DIGITS_COUNTED:
             continue
         sign = _counting(tokens, at)
         if sign is None:
@@ -47,7 +47,7 @@ def _counting(tokens: list[Token], at: int) -> str | None:
 
 
 def labels_first(tokens: list[Token]) -> list[Token]:
-    """The tokens with each label before its price, where a message writes them behind: "2917 sl", "2940 tp".
+    """The tokens with each label before its price, where a message writes them behind: "2917 sl", "2940 tp 1".
 
     Only where every stop and target is written so, alone between the ends of a line or a list's signs, and no bare price
     follows the last of them. Bare lines right above a target's price are targets too, save the first below the side.
@@ -55,20 +55,28 @@ def labels_first(tokens: list[Token]) -> list[Token]:
     labelled = [at for at, token in enumerate(tokens) if token.label in _BEHIND]
     if not labelled or not all(_stands_behind(tokens, at) for at in labelled):
         return tokens
-    after = tokens[labelled[-1] + 1 :]
-    if any(is_price(token) for token in after):
+    if any(is_price(token) for token in tokens[_end_of_label(tokens, labelled[-1]) :]):
         return tokens
     result = list(tokens)
     for at in labelled:
         first = _first_of_group(tokens, at) if tokens[at].label == p.TARGET else at - 1
-        result[first : at + 1] = [tokens[at], *tokens[first:at]]
+        end = _end_of_label(tokens, at)
+        result[first:end] = [*tokens[at:end], *tokens[first:at]]
     return result
+
+
+def _end_of_label(tokens: list[Token], at: int) -> int:
+    """The index behind the label at `at` and the counter that may follow it ("tp 1", "TP2")."""
+    after = tokens[at + 1] if at + 1 < len(tokens) else None
+    counts = after is not None and (after.type is T.MARK or (is_price(after) and len(after.text) <= _DIGITS_COUNTED))
+    return at + 2 if counts else at + 1
 
 
 def _stands_behind(tokens: list[Token], at: int) -> bool:
     """Whether the label closes a line, or a part of it, that holds but a price and it."""
+    end = _end_of_label(tokens, at)
     price = at >= 1 and is_price(tokens[at - 1])
-    return price and (at == 1 or _parts(tokens[at - 2])) and (at + 1 == len(tokens) or _parts(tokens[at + 1]))
+    return price and (at == 1 or _parts(tokens[at - 2])) and (end == len(tokens) or _parts(tokens[end]))
 
 
 def _parts(token: Token) -> bool:

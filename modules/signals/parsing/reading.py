@@ -239,7 +239,7 @@ class Reader:
     def _sign(self, at: int, token: Token) -> None:
         sign = token.text
         if sign == "✅":
-            self.found.ticks += 1
+            self.found.ticks += at == 0 or self.tokens[at - 1].text != sign
             self._tick(at)
         elif sign in _PICTURED:
             self._pictured(at, _PICTURED[sign])

@@ -383,7 +383,7 @@ class UpdateReader:
         for token in self.tokens[at + 1 : at + 4]:
             if p.BREAKEVEN in token.parts:
                 return led or token.label != p.ENTRY
-            if token.label != p.FILLER:
+            if p.FILLER not in token.parts:
                 return False
             led = True
         return False

@@ -54,7 +54,7 @@ from modules.signals.parsing.parts import (
 
 TABLES: dict[str, dict[str, str]] = {
     "en": {
-        EARLIER: "yesterday|yesterday's|last week|last night|last month|the day before|last friday",
+        EARLIER: "last week's|last month's|last night's|yesterday|yesterday's|last week|last night|last month|the day before|last friday",
         PAST: "explained|breakdown of|youtube|video|livestream|live stream|how to read|how to use|how to follow|how our signals work|reminder|still valid|still pending|still active|not filled yet|not triggered yet|still open|trade of the week|trade of the day|win of the day|so far so good|paid us|calculator|looking good|last time|idea only|was|were|went|yesterday|yesterday's|gave|we called|remember|recap|missed|last week|last night|exactly as|as predicted|as i told you|as i said|told you|backtest|backtested|example|for example|still holding|holding our|holding from|would have|would've|earlier today|this morning we|looked like|had been|nice trade|great trade|congratulations|congrats",
         ENTRY: "safety order|safety orders|order 1|order 2|order 3|entry 1|second entry|limit 1|limit 2|open price at|entry|entries|entry price|entry prices|entry zone|entry zones|entry area|entry point|entry points|entry order|entry orders|entry level|entry levels"
         "|entry target|entry targets|entry range|entry at|entries at|enter|enter at|enter around|enter between|enter zone|entering|entry limit|entry limits|entry value"

@@ -94,8 +94,8 @@ TABLES: dict[str, dict[str, str]] = {
     "slips of the pen": {
         LONG: "lnog|logn|lonng",
         SHORT: "shrot|shor|shortt|seel|selll",
-        TARGET: "pt|taget|tagets|targt|targts|tarets|tarhet",
-        STOP: "stoploos|stopp loss|stop lossss|sotp loss",
+        TARGET: "take proft|take proftt|tak profit|takeproft|tke profit|pt|taget|tagets|targt|targts|tarets|tarhet",
+        STOP: "stp los|stp loss|stop losss|stoploos|stopp loss|stop lossss|sotp loss",
     },
     "invalidations": {
         STOP: "inval|inval at|inval below|inval above|invalidation at|invalidation below|invalidation above|invalidated at"
@@ -115,10 +115,13 @@ TABLES: dict[str, dict[str, str]] = {
         CANCEL: "cancel karo|cancel kar do|order hatao",
         NOT: "nahi|agar|jab",
     },
+    "ru": {
+        PART: "фикс|фиксанул|фиксанули|фиксую",
+    },
     "pl": {
         ENTRY: "wejścia|wchodzę|wchodzimy|wejście po|strefa zakupu|strefa sprzedaży",
         TARGET: "cel zysku|cele zysku|poziom zysku|cena docelowa|weź zysk",
-        STOP: "stop strata|zlecenie obronne|poziom obrony|stop na|stopa|stopy",
+        STOP: "stop strata|zlecenie obronne|poziom obrony|stopa|stopy",
         LONG: "kupujcie|kupuję|pozycja długa|długa pozycja|długa|kupić|kupować",
         SHORT: "sprzedaję|sprzedajcie|sprzedać|sprzedawać|pozycja krótka|krótka pozycja",
         MARKET: "natychmiast|po cenie rynkowej|od razu|po bieżącej cenie",
