@@ -40,6 +40,7 @@ class Limits:
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     idle_seconds: float = 30.0
+    reader_seconds: float = 30.0
     head_bytes: int = 32 * 1024
     body_bytes: int = 1_000_000
     pipelined: int = 16
@@ -70,9 +71,8 @@ class Listener:
 
     async def open(self, host: str, port: int, *, threads: int = 8) -> None:
         """Begins to listen. Raises OSError when the address is taken."""
-        loop = asyncio.get_running_loop()
-        self.loop = loop
-        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=2048)
+        self.loop = asyncio.get_running_loop()
+        self._server = await self.loop.create_server(lambda: Connection(self), host, port, backlog=2048)
         self.port = int(self._server.sockets[0].getsockname()[1])
         self.runner = WsgiRunner(self._app, (host, self.port), threads=threads)
         self._ticking = asyncio.create_task(self._tick())
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
         self._ended = False
         self._deaf = False
         self._refusal: tuple[int, str] | None = None
-        self._deadline = 0.0
+        self._deadline, self._taken_until = 0.0, _NEVER
         self.since = listener.loop.time()
         self._new_request()
 
@@ -213,8 +213,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._bytes = 0
-        self._bare = 0
+        self._bytes = self._bare = 0
         self._headed = False
         self._begun = True
         self._handed = False
@@ -290,8 +289,8 @@ class Connection(asyncio.Protocol):
         self._running = request
         if (answer := self._listener.fresh.find(request, self._listener.loop.time())) is not None:
             self.answered(request, answer, last=True, keep=True)
-            return
-        self._listener.runner.submit(request)
+        else:
+            self._listener.runner.submit(request)
 
     def _ask_for_more(self, request: Request) -> None:
         """The next piece may come, unless what is written already waits for the client (`resume_writing` asks then)."""
@@ -306,7 +305,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(piece)
         if not last:
             # What was written goes out at the end of this turn: only then it shows whether the client takes it.
-            asyncio.get_running_loop().call_soon(self._ask_for_more, request)
+            self._taken_until = self._listener.loop.time() + self._limits.reader_seconds
+            self._listener.loop.call_soon(self._ask_for_more, request)
             return
         self._running, self.since = None, self._listener.loop.time()
         if keep and piece.startswith(b"HTTP/1.1 "):
@@ -340,7 +340,6 @@ class Connection(asyncio.Protocol):
             self._refusal, self._deadline = (status, code), _NEVER
 
     def _say_no(self, status: int, code: str) -> None:
-        self._closing = True
         self._transport.write(refusal(status, code))
         self._linger()
 
@@ -378,6 +377,8 @@ class Connection(asyncio.Protocol):
         """Looks at the deadlines."""
         if self._socket is not None:
             self._socket.tick(now)
+        elif now > self._taken_until and self._running is not None and self._running.go_on is not None:
+            self._transport.abort()  # a client that takes nothing of its long answer
         elif now > self._deadline and not self._transport.is_closing():
             if self._closing:
                 self._transport.abort()

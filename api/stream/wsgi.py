@@ -1,7 +1,8 @@
 """Flask in the process of the event loop: requests go to a few threads, answers come back in batches.
 
 A thread takes what waits without asking the loop, and the loop is woken once for all answers that are ready: on a busy
-server the hand-over costs a fraction of a request. A long answer is passed on piece by piece, no faster than it is read.
+server the hand-over costs a fraction of a request. A long answer is passed on piece by piece, no faster than it is read;
+between two pieces it is put aside, so that a slow reader holds no thread.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import queue
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -25,8 +25,9 @@ from modules.runtime.logs import log
 #: A status line and its headers, as WSGI gives them.
 Started = tuple[str, list[tuple[str, str]]]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+#: What is sent: bytes, whether they end the answer, whether the connection lives on.
+Part = tuple[bytes, bool, bool]
 _PIECE = 64 * 1024
-_READER_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.002
 _STATUS_LINE = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 _BROKEN = (
@@ -50,8 +51,8 @@ class Reply(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One HTTP request. `keep`: the connection may live on. `room` is there once an answer is long: set while the client
-    takes more bytes.
+    """One HTTP request. `keep`: the connection may live on. Between the pieces of a long answer `rest` is what comes yet,
+    and `go_on` has it continued; only the event loop touches `go_on`.
     """
 
     reply: Reply
@@ -64,12 +65,14 @@ class Request:
     version: str
     client: tuple[str, int]
     gone: bool = False
-    room: threading.Event | None = None
+    rest: Generator[Part, None, None] | None = None
+    go_on: Callable[[Request], None] | None = None
 
     def more(self) -> None:
         """The client takes more of a long answer, or never will."""
-        if self.room is not None:
-            self.room.set()
+        go_on, self.go_on = self.go_on, None
+        if go_on is not None:
+            go_on(self)
 
 
 class WsgiRunner:
@@ -94,7 +97,7 @@ class WsgiRunner:
         self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._calling = False
         self._watching = False
-        self._ready: deque[tuple[Request, bytes, bool, bool]] = deque()
+        self._ready: deque[tuple[Request, Part]] = deque()
         self._called = False
         self._threads = [threading.Thread(target=self._work, name=f"wsgi-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
@@ -110,7 +113,8 @@ class WsgiRunner:
     def _call_first(self) -> None:
         """One thread for all that came at once: several would only take the interpreter from each other."""
         self._calling = False
-        self._calls.put(True)
+        if self._calls.empty():  # else whoever hears that call finds these too
+            self._calls.put(True)
         if not self._watching:
             self._watching = True
             self._loop.call_later(_LOOK_AGAIN_SECONDS, self._call_more)
@@ -134,20 +138,30 @@ class WsgiRunner:
         going = True
         while going:
             going = self._calls.get()
-            with suppress(IndexError):  # another thread was quicker, or all is answered
-                while True:
-                    self._take(self._waiting.popleft())
+            while True:
+                try:
+                    request = self._waiting.popleft()
+                except IndexError:  # another thread was quicker, or all is answered
+                    break
+                self._take(request)
 
     def _take(self, request: Request) -> None:
-        if request.gone:
-            return
+        """Answers, or goes on with an answer, up to where it has to wait for the client."""
+        rest = request.rest
+        answer = self._answer(request) if rest is None else rest
         try:
-            self._answer(request)
+            if request.gone:
+                answer.close()
+                return
+            part = next(answer)
         except Exception as error:  # noqa: BLE001 - the edge of the process: one request must not end a thread
             log("api").error("request broke", path=request.path.decode("latin-1"), error=repr(error), exc_info=error)
-            self._send(request, _BROKEN, last=True, keep=False)
+            part = (_BROKEN if rest is None else b"", True, False)  # amid an answer no other may begin
+        request.rest = answer
+        self._send(request, part)
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: Request) -> Generator[Part, None, None]:
+        """The answer in parts, each made when the one before was taken."""
         started: list[Started] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:  # noqa: ARG001 - WSGI's signature
@@ -155,14 +169,15 @@ class WsgiRunner:
 
         pieces = self._app(self._environ(request), start_response)
         try:
-            self._pass_on(request, pieces, started)
+            last = yield from self._pass_on(request, pieces, started)
         finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
+            _close(request, pieces)
+        yield last
 
-    def _pass_on(self, request: Request, pieces: Iterable[bytes], started: list[Started]) -> None:
-        """One write where the answer is short; else the head with the first piece, and then piece by piece."""
+    def _pass_on(
+        self, request: Request, pieces: Iterable[bytes], started: list[Started]
+    ) -> Generator[Part, None, Part]:
+        """All at once where the answer is short; else the head with the first piece, and then piece by piece."""
         gathered: list[bytes] = []
         size, writer = 0, None
         for piece in pieces:
@@ -170,27 +185,13 @@ class WsgiRunner:
             size += len(piece)
             if size >= _PIECE:
                 writer = writer or _Head(request, started[0], None)
-                if not self._piece(request, writer, b"".join(gathered)):
-                    return
+                yield writer.take_head() + writer.wrap(b"".join(gathered)), False, True
                 gathered, size = [], 0
         rest = b"".join(gathered)
         if writer is None:
             whole = _Head(request, started[0], len(rest))
-            self._send(request, whole.head + (b"" if whole.bodyless else rest), last=True, keep=whole.keep)
-        else:
-            self._send(request, writer.wrap(rest) + writer.end, last=True, keep=writer.keep)
-
-    def _piece(self, request: Request, writer: _Head, piece: bytes) -> bool:
-        """Passes a piece of a long answer on, when the client has room for it; False when it has gone."""
-        if request.room is None:
-            request.room = threading.Event()
-            request.room.set()
-        if not request.room.wait(_READER_SECONDS) or request.gone:
-            self._send(request, b"", last=True, keep=False)
-            return False
-        request.room.clear()
-        self._send(request, writer.take_head() + writer.wrap(piece), last=False, keep=True)
-        return True
+            return whole.head + (b"" if whole.bodyless else rest), True, whole.keep
+        return writer.wrap(rest) + writer.end, True, writer.keep
 
     def _environ(self, request: Request) -> dict[str, Any]:
         environ = self._base.copy()
@@ -209,8 +210,8 @@ class WsgiRunner:
             environ["CONTENT_LENGTH"] = str(len(request.body))
         return environ
 
-    def _send(self, request: Request, piece: bytes, *, last: bool, keep: bool) -> None:
-        self._ready.append((request, piece, last, keep))
+    def _send(self, request: Request, part: Part) -> None:
+        self._ready.append((request, part))
         if not self._called:
             self._called = True
             try:
@@ -222,9 +223,26 @@ class WsgiRunner:
 
     def _collect(self) -> None:
         self._called = False
-        while self._ready:
-            request, piece, last, keep = self._ready.popleft()
-            request.reply.answered(request, piece, last=last, keep=keep)
+        try:
+            while self._ready:
+                request, (piece, last, keep) = self._ready.popleft()
+                request.go_on = None if last else self.submit
+                request.reply.answered(request, piece, last=last, keep=keep)
+                if request.gone:
+                    request.more()  # a thread ends it
+        finally:
+            if self._ready:  # one connection broke: the others still get theirs
+                self._loop.call_soon(self._collect)
+
+
+def _close(request: Request, pieces: Iterable[bytes]) -> None:
+    """Lets the application clear up. What fails there is no reason to take back an answer."""
+    close = getattr(pieces, "close", None)
+    try:
+        if close is not None:
+            close()
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        log("api").error("clearing up broke", path=request.path.decode("latin-1"), error=repr(error), exc_info=error)
 
 
 @lru_cache(maxsize=256)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from api.stream.listener import Limits
+from api.stream.listener import Connection, Limits, Listener
 from tests.contracts.stream_house import House
 
 LIMITS = Limits(head_bytes=4096, fresh_seconds=60.0)
@@ -260,3 +261,153 @@ async def test_a_client_that_only_listens_any_more_hears_its_answers(raw: Raw) -
     raw.writer.write_eof()
     assert [(await raw.json())["size"] for _ in range(2)] == [3, 4]
     assert await raw.ended()
+
+
+class Gates:
+    """An application whose requests to `/wait/...` answer once they are let through; `/long/...` is long, `/cut` breaks off."""
+
+    def __init__(self) -> None:
+        self.let = threading.Event()
+        self.came = threading.Semaphore(0)
+        self.ended = threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
+        path = environ["PATH_INFO"]
+        start("200 OK", [("Content-Type", "text/plain")])
+        return self.pieces(path)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        try:
+            if path.startswith("/wait"):
+                self.came.release()
+                assert self.let.wait(20)
+            if path.startswith(("/long", "/cut")):
+                for _ in range(128):
+                    yield b"x" * 65_536
+            if path.startswith("/cut"):
+                raise RuntimeError("broke off")
+            yield path.encode()
+        finally:
+            self.ended.release()
+
+
+@pytest.fixture
+async def gates() -> AsyncIterator[tuple[Gates, Listener]]:
+    """Two threads over an application that can be held up."""
+    app = Gates()
+    listener = Listener(cast("Any", app), cast("Any", None))
+    await listener.open("127.0.0.1", 0, threads=2)
+    yield app, listener
+    app.let.set()
+    await listener.close(0.2)
+
+
+async def _ask(listener: Listener, path: str) -> Raw:
+    made = Raw(*await asyncio.open_connection("127.0.0.1", listener.port, limit=1024))
+    await made.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return made
+
+
+async def _happens(what: threading.Semaphore) -> None:
+    """Waits in another thread: the loop goes on."""
+    assert await asyncio.to_thread(what.acquire, timeout=20)
+
+
+async def test_a_slow_request_does_not_hold_back_quick_ones(gates: tuple[Gates, Listener]) -> None:
+    app, listener = gates
+    slow = await _ask(listener, "/wait")
+    quick = [await _ask(listener, f"/{number}") for number in range(20)]  # some reach the same thread behind it
+    assert [(await each.answer())[2] for each in quick] == [b"/%d" % number for number in range(20)]
+    app.let.set()
+    assert (await slow.answer())[2] == b"/wait"
+    for each in (slow, *quick):
+        each.writer.close()
+
+
+async def test_with_every_thread_held_the_others_are_answered_once_they_are_let_through(
+    gates: tuple[Gates, Listener],
+) -> None:
+    app, listener = gates
+    held = [await _ask(listener, f"/wait/{number}") for number in range(2)]
+    for _ in held:
+        await _happens(app.came)
+    paths = [f"/{'wait/' if number % 3 == 0 else ''}later/{number}" for number in range(60)]
+    later = [await _ask(listener, path) for path in paths]
+    while len(listener.runner._waiting) < len(later):
+        await asyncio.sleep(0)
+    assert listener.runner._calls.qsize() <= 1  # no call is kept for each of them
+    app.let.set()
+    assert [(await each.answer())[2].decode() for each in later] == paths
+    assert [(await each.answer())[2] for each in held] == [b"/wait/0", b"/wait/1"]
+    for each in (*held, *later):
+        each.writer.close()
+
+
+def _full(connection: Connection) -> bool:
+    return connection._transport.get_write_buffer_size() > 64 * 1024
+
+
+async def test_readers_that_take_nothing_hold_no_thread(gates: tuple[Gates, Listener]) -> None:
+    """More of them than threads, each amid a long answer: others are served, and their time comes to an end."""
+    app, listener = gates
+    stalled = [await _ask(listener, f"/long/{number}") for number in range(6)]
+    for each in stalled:
+        await each.reader.readuntil(b"\r\n\r\n")
+    for number in range(6):
+        quick = await _ask(listener, f"/{number}")
+        assert (await quick.answer())[2] == b"/%d" % number
+        await _happens(app.ended)
+        quick.writer.close()
+    there = [each for each in listener.connections if each._running is not None]
+    assert len(there) == 6
+    async with asyncio.timeout(20):  # until what lies between is full
+        while any(each._running is None or each._running.go_on is None or not _full(each) for each in there):
+            await asyncio.sleep(0)
+    now = asyncio.get_running_loop().time()
+    for connection in there:
+        connection.tick(now + 15)
+    assert set(there) <= listener.connections
+    for connection in there:
+        connection.tick(now + 31)
+    for each in stalled:
+        await _happens(app.ended)  # what the application held for them is let go
+        each.writer.close()
+
+
+async def test_a_long_answer_that_breaks_ends_with_its_connection(gates: tuple[Gates, Listener]) -> None:
+    _, listener = gates
+    cut = await _ask(listener, "/cut")
+    async with asyncio.timeout(20):
+        said = await cut.reader.read()
+    assert said.count(b"HTTP/1.1") == 1  # no second answer amid the first
+    assert not said.endswith(b"0\r\n\r\n")  # nor does it pass for whole
+    cut.writer.close()
+
+
+async def test_a_stop_lets_go_of_whoever_reads_nothing(gates: tuple[Gates, Listener]) -> None:
+    app, listener = gates
+    stalled = await _ask(listener, "/long")
+    await stalled.reader.readuntil(b"\r\n\r\n")
+    await listener.close(0.1)
+    await _happens(app.ended)
+    assert not listener.connections
+    stalled.writer.close()
+
+
+async def test_what_fails_behind_an_answer_does_not_undo_it() -> None:
+    class Untidy(list[bytes]):
+        def close(self) -> None:
+            raise RuntimeError("after all is said")
+
+    def app(_environ: dict[str, Any], start: Callable[..., Any]) -> Untidy:
+        start("200 OK", [])
+        return Untidy([b"done"])
+
+    listener = Listener(app, cast("Any", None))
+    await listener.open("127.0.0.1", 0, threads=1)
+    asked = await _ask(listener, "/")
+    assert (await asked.answer())[::2] == (200, b"done")
+    await asked.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await asked.answer())[::2] == (200, b"done")
+    asked.writer.close()
+    await listener.close(0.1)
