@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 from bots.chat import Rooms
 from bots.commands import TABLE
 from bots.dashboard_chat import DashboardChat
+from bots.pictures import Pictures
 from modules.connections.feeds.hub_client import QuoteClient
-from modules.domain.signals import Signal
 from modules.notices.local_channel import deliver_local
 from modules.notices.outbox import Outbox
-from modules.notices.painter import Painter
-from modules.records import from_document
 from modules.runtime.logs import log
 from modules.runtime.process import run
 from modules.trading.open_symbols import OpenSymbols
@@ -42,9 +40,10 @@ class Broadcast:
         self._open = OpenSymbols(core.store)
         self._outbox = Outbox(core.store)
         self._dashboard = DashboardChat(TABLE, rooms, self.wake)
-        self._painter = Painter()
+        self._pictures = Pictures(rooms)
+        self._delivering: asyncio.Task[int] | None = None
         self._log = log("broadcast")
-        self._telegram = _telegram_side(core, rooms, self._painter, self.wake)
+        self._telegram = _telegram_side(core, rooms, self._pictures, self.wake)
 
     async def start(self) -> None:
         """Says once what is missing."""
@@ -57,34 +56,34 @@ class Broadcast:
         self._prices.want(self._open.symbols(now))  # for the answers that show what is open
         more = self._outbox.turn(now)
         self._dashboard.turn()
-        await asyncio.to_thread(deliver_local, self._core.store, now, painted=self._painted)
+        self._deliver_local(now)
         if self._telegram is not None:
             await self._telegram.turn(now)
         return more > 0
 
-    def _painted(self, signal_id: str) -> str | None:
-        """Has a signal's picture drawn into the data directory, once; where it lies, None where none could be drawn."""
-        path = self._core.settings.data_dir / "pictures" / f"{signal_id}.png"
-        document = self._core.store["signals"].get(key=signal_id)
-        if document is None:
-            return None
-        if not path.exists():
-            signal = from_document(Signal, document)
-            picture = self._painter.draw(signal, self._rooms.candles(signal.symbol))
-            if picture is None:
-                return None
-            path.parent.mkdir(exist_ok=True)
-            draft = path.with_suffix(".draft")
-            draft.write_bytes(picture)
-            draft.replace(path)
-        return str(path)
+    def _deliver_local(self, now: datetime) -> None:
+        """Begins to fill the local rooms where nothing fills them: pictures take their time, and turns must not wait."""
+        if self._delivering is not None:
+            if not self._delivering.done():
+                return
+            ended, self._delivering = self._delivering, None
+            ended.result()
+        work = asyncio.to_thread(deliver_local, self._core.store, now, painted=self._pictures.keep)
+        self._delivering = asyncio.create_task(work, name="local rooms")
+        self._delivering.add_done_callback(self._delivered)
+
+    def _delivered(self, work: asyncio.Task[int]) -> None:
+        if work.cancelled() or work.exception() is not None or work.result():
+            self.wake.set()
 
     async def stop(self) -> None:
-        """Lets what is being sent finish."""
+        """Lets what is being sent finish; what waits for its picture is sent after the next start."""
+        self._pictures.close()
         await self._dashboard.stop()
         if self._telegram is not None:
             await self._telegram.stop()
-        self._painter.close()
+        if self._delivering is not None:
+            await asyncio.wait([self._delivering], timeout=2)
 
     def status(self) -> tuple[str, str]:
         """Up; the detail says what is missing or wrong."""
@@ -93,12 +92,12 @@ class Broadcast:
         return "up", self._telegram.trouble
 
 
-def _telegram_side(core: Core, rooms: Rooms, painter: Painter, wake: asyncio.Event) -> TelegramSide | None:
+def _telegram_side(core: Core, rooms: Rooms, pictures: Pictures, wake: asyncio.Event) -> TelegramSide | None:
     if not core.settings.telegram_bot_token.get_secret_value():
         return None
     from bots.telegram_side import TelegramSide
 
-    return TelegramSide(core, rooms, painter, wake)
+    return TelegramSide(core, rooms, pictures, wake)
 
 
 async def main(stopping: asyncio.Event) -> None:

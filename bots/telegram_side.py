@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bots.chat import Rooms
 from bots.commands import TABLE
+from bots.pictures import Ending, Pictures
 from bots.telegram_inbox import TelegramInbox
 from modules.accounts.linking import remember_bot_name
 from modules.connections.telegram_bot_api import BotSender, Delivered, Outgoing
@@ -26,7 +28,6 @@ from modules.domain.people import Role
 from modules.domain.signals import Signal
 from modules.leaseholder import LeaseHolder
 from modules.notices.outbox import begin, delivered, due_deliveries, first_post, postpone, say, undeliverable
-from modules.notices.painter import Painter
 from modules.records import from_document
 from modules.runtime.logs import log
 from modules.wiring import Core
@@ -39,11 +40,10 @@ _CONNECT_AGAIN_SECONDS = 2.0
 class TelegramSide:
     """Sending and receiving with one bot token, by lease."""
 
-    def __init__(self, core: Core, rooms: Rooms, painter: Painter, wake: asyncio.Event) -> None:
+    def __init__(self, core: Core, rooms: Rooms, pictures: Pictures, wake: asyncio.Event) -> None:
         settings = core.settings
         self._core = core
-        self._rooms = rooms
-        self._painter = painter
+        self._pictures = pictures
         self._wake = wake
         self._token = settings.telegram_bot_token.get_secret_value()
         digest = hashlib.sha256(self._token.encode()).hexdigest()[:16]
@@ -193,15 +193,15 @@ class TelegramSide:
         if row["kind"] == EventKind.SIGNAL_RECEIVED.value:
             document = self._core.store["signals"].get(key=row["signal_id"])
             if document is not None:
-                signal = from_document(Signal, document)
-                picture = await asyncio.to_thread(self._painter.draw, signal, self._rooms.candles(signal.symbol))
+                with suppress(Ending):
+                    picture = await asyncio.to_thread(self._pictures.draw, from_document(Signal, document))
         chat_id: int | str = int(chat) if chat.lstrip("-").isdigit() else chat
         return Outgoing(chat_id, row["text"], reply_to=int(reply) if reply else None, picture=picture)
 
 
 def _drawn(path: str | None) -> bytes | None:
-    """The picture that goes with a row, None where it has none or the file is gone."""
+    """The picture that goes with a row, None where it has none or the file is gone or can't be read."""
     try:
         return None if path is None else Path(path).read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return None

@@ -50,7 +50,10 @@ class Painter:
         return None
 
     def close(self) -> None:
-        """Ends the child; the next picture would start another."""
+        """Ends the child, whatever it draws; the next picture would start another."""
+        child = self._child
+        if child is not None:
+            child.kill()  # before the lock, which who waits for a picture holds
         with self._lock:
             self._end()
 
@@ -72,7 +75,8 @@ class Painter:
 
 def main(descriptor: int) -> None:
     """The child's life: draws what is sent to it, until its owner is gone."""
-    signals.signal(signals.SIGINT, signals.SIG_IGN)  # a Ctrl-C is for the owner, who then closes the line
+    for number in (signals.SIGINT, signals.SIGTERM):  # sent to all of the owner's group: the owner then closes the line
+        signals.signal(number, signals.SIG_IGN)
     os.nice(_BEHIND_EVERYBODY)
     from modules.notices.charts import signal_chart
 
