@@ -50,6 +50,16 @@ PLANS = (
     "Analysts expect {s} to trade between {a} and {b}; {d} target {b}",
     "My {d} on {s} from {a}, stop at {b}, what do you think?",
     "{s} levels to watch: {a} / {b} / {a}. {d} bias",
+    "This is not a signal. {d} {s} {a}, SL {b}, TP {a}",
+    "{d} {s} {a}, SL {b}, TP {a}. Not a signal!",
+    "{d} {s} bei {a}, SL {b}, TP {a}. Das ist kein Signal",
+    "Beispielrechnung: {d} {s} {a}, SL {b}, TP {a}",
+    "{d} {s} {a}, SL {b}, TP {a} - это не сигнал",
+    "{d} {s} {a}, SL {b}, TP {a}. No es una señal",
+    "{d} {s} {a}, SL {b}, TP {a}. Bu bir sinyal değildir",
+    "{d} {s} {a}, SL {b}, TP {a}. Ini bukan sinyal",
+    "I {d} {s} at {a} twice this week, stop {b}, target {a}",
+    "Last month's {s} {d}: entry {a}, TP1 {b} ✅ TP2 {b} ✅ SL {a}",
     "{s} pivot {a}, R1 {b}, R2 {b}, S1 {a}, S2 {a}. Preference: {d}",
 )
 

@@ -28,56 +28,20 @@ _LONGEST_TICKER = 8
 _MOST_JOINED = 6
 _SHORTENING = frozenset({"/", "//", "-", "~"})
 _SHORTER = 10
+
+
+def _words(listed: str) -> frozenset[str]:
+    """The words of a list parted by bars."""
+    return frozenset(listed.split("|"))
+
+
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
-_ONESELF = frozenset(
-    {
-        "i",
-        "i've",
-        "my",
-        "я",
-        "у меня",
-        "мой",
-        "ich",
-        "yo",
-        "eu",
-        "je",
-        "j'ai",
-        "ben",
-        "saya",
-        "aku",
-        "ja",
-        "io",
-        "ik",
-        "jag",
-        "tôi",
-        "我",
-        "انا",
-        "من",
-        "मैं",
-        "나는",
-        "main",
-        "maine",
-    }
-)
-_AWAITED = frozenset(
-    {
-        "waiting",
-        "watching",
-        "awaiting",
-        "жду",
-        "ждем",
-        "ожидаю",
-        "ожидаем",
-        "слежу",
-        "backtest",
-        "analysts",
-        "bekliyorum",
-        "esperando",
-        "aguardando",
-        "menunggu",
-    }
+_ONESELF = _words("i|i've|my|я|у меня|мой|ich|yo|eu|je|j'ai|ben|saya|aku|io|ik|jag|tôi|我|انا|मैं|나는|maine")
+_AWAITED = _words(
+    "waiting|watching|awaiting|жду|ждем|ожидаю|ожидаем|слежу|backtest|analysts|bekliyorum|esperando|aguardando|menunggu"
 )
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET, "📤": p.TARGET, "📥": p.ENTRY}
+_BYGONE = frozenset({p.PAST, p.EARLIER})
 _TAKES = frozenset({"take", "takes"})
 _SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
@@ -86,28 +50,9 @@ _SHORTEST_RATIO = Decimal(4)
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
 AT = "at"
 _ENTERED = frozenset({p.LONG, p.SHORT, p.PRICE, AT})
-_FURTHER = frozenset(
-    {
-        "dca",
-        "dca at",
-        "dca level",
-        "dca entry",
-        "add",
-        "add at",
-        "add more at",
-        "adding",
-        "bid",
-        "bids",
-        "усреднение",
-        "докупка",
-        "добор",
-        "сетка",
-        "сетка до",
-        "сетка от",
-        "safety order",
-        "ekleme",
-        "kademeli alim",
-    }
+_FURTHER = _words(
+    "dca|dca at|dca level|dca entry|add|add at|add more at|adding|bid|bids|усреднение|докупка|добор|сетка"
+    "|сетка до|сетка от|safety order|ekleme|kademeli alim"
 )
 
 
@@ -285,7 +230,7 @@ class Reader:
         if not self.spoken and not _names_symbol(token):
             self.spoken = True
             self.found.conditional = token.low in _IF
-            opened = token.low in _AWAITED or p.PAST in token.parts or self._denies(at, token)
+            opened = token.low in _AWAITED or not token.parts.isdisjoint(_BYGONE) or self._denies(at, token)
             self.found.recalled = self.found.recalled or opened
         if token.label is None or token.label == "word":
             if self._joins(at, token):
@@ -580,7 +525,7 @@ class Reader:
         other = following.value or Decimal(0)
         if not other:
             return True
-        if labelled and value == 1 and "." in following.text and following.text[-2:] != ".0":
+        if labelled and value == 1 and other != other.to_integral_value():
             return True
         expected = self.next_index.get(self.part or "", 1)
         ratio = max(value / other, other / value)
