@@ -14,8 +14,7 @@ import typer
 
 from modules.accounts.commands import register_users
 from modules.accounts.operator_commands import register, terminal, terminal_origin
-from modules.backtesting_commands import register as register_backtests
-from modules.terminal import analysis, candles, store
+from modules.terminal import analysis, backtests, candles, store
 from modules.terminal.ground import JsonFlag, errors, open_place, progress_bar, said
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -265,7 +264,7 @@ def _json_line(line: str, number: int) -> dict[str, Any]:
 
 register(app, open_place)
 register_users(app, open_place)
-register_backtests(app, errors, progress_bar)
+backtests.register(app)
 
 if __name__ == "__main__":
     from modules.runtime.logs import set_up_logs

@@ -252,6 +252,17 @@ def test_two_versions_are_compared_on_the_same_candles() -> None:
     )
 
 
+def test_without_files_the_stored_candles_are_tested_and_missing_ones_say_how_to_get_them() -> None:
+    run("candles", "import", "BTCUSDT-1h.parquet")
+    stored = run_json("backtest", "--strategy", "rules.json", "--symbol", "BTCUSDT")
+    assert stored["trades"] == backtested()["trades"]
+    assert stored["data"]["rows"] == BARS
+    said = run("backtest", "--strategy", "rules.json", "--symbol", "ETHUSDT", code=2)
+    assert "candles download ETHUSDT-1h" in said
+    lower = run("backtest", "--strategy", "rules.json", "--symbol", "BTCUSDT", "--lower", "BTCUSDT-1h.parquet", code=2)
+    assert "--candles" in lower
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the recorded candles beside the project")
 def test_recorded_hours_give_the_trades_of_a_plain_loop() -> None:
     """A crossing of two means, decided at the close and filled at the next open, in a dozen lines of its own."""

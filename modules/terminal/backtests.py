@@ -9,23 +9,27 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modules.terminal.ground import JsonFlag, errors, progress_bar
+from modules.terminal.tested_candles import USUAL_TIMEFRAME, CandleFiles, files_of, material_of, wanted_symbols
+
 if TYPE_CHECKING:
     from modules.backtest_jobs.descriptions import Description
     from modules.backtest_jobs.running import Means, Outcome
 
-Edge = Callable[[], AbstractContextManager[None]]
-Bar = Callable[[str], AbstractContextManager[Any]]
-
 Strategy = Annotated[str, typer.Option("--strategy", help="A built-in strategy's name, or a JSON file.")]
-Candles = Annotated[Path, typer.Option("--candles", help="A candle file like BTCUSDT-1h.parquet, or a folder of them.")]
+Candles = Annotated[
+    Path | None,
+    typer.Option(
+        "--candles", help="A candle file like BTCUSDT-1h.parquet, or a folder of them; this machine's store without it."
+    ),
+]
 Symbol = Annotated[list[str] | None, typer.Option("--symbol", help="Which symbol; several with a folder of files.")]
 Timeframe = Annotated[
     str | None, typer.Option("--timeframe", help="Test on this one; the strategy's or file's without.")
@@ -45,7 +49,6 @@ Simulated = Annotated[bool, typer.Option("--simulated", help="Allow candles of t
 Report = Annotated[Path | None, typer.Option("--report", help="Write the report (one HTML file) here.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write trades.csv and equity.csv into this folder.")]
 Png = Annotated[Path | None, typer.Option("--png", help="Write the picture here.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Vary = Annotated[list[str] | None, typer.Option("--vary", help="NAME=LOW:HIGH[:STEP] or NAME=A,B,C; may be repeated.")]
 Method = Annotated[str | None, typer.Option("--method", help="grid, random or tpe.")]
 Trials = Annotated[int | None, typer.Option("--trials", help="Sets to try, but for a grid.")]
@@ -61,20 +64,17 @@ _RANGE = re.compile(r"(-?[\d.]+):(-?[\d.]+)(?::([\d.]+))?\Z")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
-def register(app: typer.Typer, errors: Edge, bar: Bar) -> None:
-    """Adds `backtest`, `walk-forward`, `monte-carlo`, `search` and `compare` to the terminal's commands.
-
-    `errors` turns errors into exit codes, `bar` is a progress bar where there is a terminal.
-    """
-    _one_run(app, errors, bar)
-    _luck(app, errors, bar)
-    _choosing(app, errors, bar)
+def register(app: typer.Typer) -> None:
+    """Adds `backtest`, `walk-forward`, `monte-carlo`, `search` and `compare` to the terminal's commands."""
+    _one_run(app)
+    _luck(app)
+    _choosing(app)
 
 
-def _one_run(app: typer.Typer, errors: Edge, bar: Bar) -> None:
+def _one_run(app: typer.Typer) -> None:
     @app.command()
     def backtest(  # noqa: PLR0913 - an argument for each option
-        strategy: Strategy, candles: Candles, symbol: Symbol = None, timeframe: Timeframe = None,
+        strategy: Strategy, candles: Candles = None, symbol: Symbol = None, timeframe: Timeframe = None,
         since: From = None, until: To = None, fee: Fee = None, slippage: Slippage = None, capital: Capital = None,
         parameter: Parameter = None, assume: Assume = None, simulated: Simulated = False,
         report: Report = None, csv: Csv = None, png: Png = None,
@@ -89,7 +89,7 @@ def _one_run(app: typer.Typer, errors: Edge, bar: Bar) -> None:
             asked = _asked(strategy, candles, symbol, timeframe, (since, until), parameter, simulated)
             asked.wish["assumptions"] = _assumed(fee, slippage, capital, assume)
             asked.wish["checks"] = check_lookahead or check_recursive
-            outcome = _carry_out(asked, bar, "testing", lower=lower, tables=tables)
+            outcome = _carry_out(asked, "testing", lower=lower, tables=tables)
             _write_files(outcome, report, csv, png)
             _print(outcome.document, as_json)
 
@@ -97,7 +97,7 @@ def _one_run(app: typer.Typer, errors: Edge, bar: Bar) -> None:
     def compare(  # noqa: PLR0913 - an argument for each option
         strategy: Strategy,
         other: Annotated[str, typer.Option("--with", help="Version B: a built-in strategy's name, or a JSON file.")],
-        candles: Candles, symbol: Symbol = None, timeframe: Timeframe = None, since: From = None, until: To = None,
+        candles: Candles = None, symbol: Symbol = None, timeframe: Timeframe = None, since: From = None, until: To = None,
         fee: Fee = None, slippage: Slippage = None, capital: Capital = None, assume: Assume = None,
         simulated: Simulated = False, seed: Seed = 1, as_json: JsonFlag = False,
     ) -> None:  # fmt: skip
@@ -106,13 +106,13 @@ def _one_run(app: typer.Typer, errors: Edge, bar: Bar) -> None:
             asked = _asked(strategy, candles, symbol, timeframe, (since, until), None, simulated)
             asked.wish |= {"kind": "compare", "other": read_strategy_argument(other)[0], "luck": {"seed": seed}}
             asked.wish["assumptions"] = _assumed(fee, slippage, capital, assume)
-            _print(_carry_out(asked, bar, "comparing").document, as_json)
+            _print(_carry_out(asked, "comparing").document, as_json)
 
 
-def _luck(app: typer.Typer, errors: Edge, bar: Bar) -> None:
+def _luck(app: typer.Typer) -> None:
     @app.command(name="monte-carlo")
     def monte_carlo(  # noqa: PLR0913 - an argument for each option
-        strategy: Strategy, candles: Candles, symbol: Symbol = None, timeframe: Timeframe = None,
+        strategy: Strategy, candles: Candles = None, symbol: Symbol = None, timeframe: Timeframe = None,
         since: From = None, until: To = None, fee: Fee = None, slippage: Slippage = None, capital: Capital = None,
         parameter: Parameter = None, assume: Assume = None, simulated: Simulated = False,
         runs: Annotated[int, typer.Option("--runs", help="Paths to simulate.")] = 1_000,
@@ -130,13 +130,13 @@ def _luck(app: typer.Typer, errors: Edge, bar: Bar) -> None:
             asked.wish |= {"kind": "monte_carlo", "luck": {
                 "method": method, "runs": runs, "seed": seed, "block": block, "slippage_bps": noise, "skip": skip, "ruin": ruin,
             }}  # fmt: skip
-            _print(_carry_out(asked, bar, "simulating").document, as_json)
+            _print(_carry_out(asked, "simulating").document, as_json)
 
 
-def _choosing(app: typer.Typer, errors: Edge, bar: Bar) -> None:
+def _choosing(app: typer.Typer) -> None:
     @app.command()
     def search(  # noqa: PLR0913 - an argument for each option
-        strategy: Strategy, candles: Candles, symbol: Symbol = None, timeframe: Timeframe = None,
+        strategy: Strategy, candles: Candles = None, symbol: Symbol = None, timeframe: Timeframe = None,
         since: From = None, until: To = None, fee: Fee = None, slippage: Slippage = None, capital: Capital = None,
         assume: Assume = None, simulated: Simulated = False, vary: Vary = None, method: Method = None,
         trials: Trials = None, objective: Objective = "sharpe", min_trades: MinTrades = 10, seed: Seed = 1,
@@ -147,12 +147,12 @@ def _choosing(app: typer.Typer, errors: Edge, bar: Bar) -> None:
             asked = _asked(strategy, candles, symbol, timeframe, (since, until), None, simulated)
             asked.wish["assumptions"] = _assumed(fee, slippage, capital, assume)
             asked.wish |= {"kind": "search", "search": _hunt(vary, method, trials, objective, min_trades, seed)}
-            outcome = _carry_out(asked, bar, "searching", kept=resume or _kept(), processes=processes)
+            outcome = _carry_out(asked, "searching", kept=resume or _kept(), processes=processes)
             _print(outcome.document, as_json)
 
     @app.command(name="walk-forward")
     def walk_forward(  # noqa: PLR0913 - an argument for each option
-        strategy: Strategy, candles: Candles, symbol: Symbol = None, timeframe: Timeframe = None,
+        strategy: Strategy, candles: Candles = None, symbol: Symbol = None, timeframe: Timeframe = None,
         since: From = None, until: To = None, fee: Fee = None, slippage: Slippage = None, capital: Capital = None,
         assume: Assume = None, simulated: Simulated = False, vary: Vary = None, method: Method = None,
         trials: Trials = None, objective: Objective = "sharpe", min_trades: MinTrades = 10, seed: Seed = 1,
@@ -167,25 +167,16 @@ def _choosing(app: typer.Typer, errors: Edge, bar: Bar) -> None:
             asked.wish["assumptions"] = _assumed(fee, slippage, capital, assume)
             asked.wish |= {"kind": "walk_forward", "search": _hunt(vary, method, trials, objective, min_trades, seed)}
             asked.wish["walk"] = {"train_bars": train, "test_bars": test, "anchored": anchored}
-            outcome = _carry_out(asked, bar, "walking", kept=resume or _kept(), processes=processes)
+            outcome = _carry_out(asked, "walking", kept=resume or _kept(), processes=processes)
             _print(outcome.document, as_json)
-
-
-@dataclass(frozen=True, slots=True)
-class _CandleFiles:
-    """The symbols of a test, the file of each that has one, and the timeframe of these files."""
-
-    symbols: list[str]
-    files: Mapping[str, Path]
-    timeframe: str
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A wish on the way to a description, and the files its candles are in."""
+    """A wish on the way to a description, and the files its candles are in; None for the candle store."""
 
     wish: dict[str, Any]
-    candles: _CandleFiles
+    candles: CandleFiles | None
 
     def described(self) -> Description:
         """The description of the wish. Raises InvalidInput for what it can't be."""
@@ -225,53 +216,22 @@ def read_strategy_argument(text: str, parameters: Mapping[str, Any] | None = Non
 
 
 def _asked(
-    strategy: str, candles: Path, symbols: list[str] | None, timeframe: str | None,
+    strategy: str, candles: Path | None, symbols: list[str] | None, timeframe: str | None,
     span: tuple[str | None, str | None], parameters: list[str] | None, simulated: bool,
 ) -> _Asked:  # fmt: skip
     """The wish as far as all commands share it. Raises InvalidInput naming what is wrong."""
     document, source = read_strategy_argument(strategy, _pairs(parameters, "--parameter"))
     names = [each.upper().replace("/", "") for each in symbols or []]
-    found = _in_folder(candles, names, timeframe, document) if candles.is_dir() else _in_file(candles, names, timeframe)
-    # A built-in strategy, and one that doesn't say its timeframe, is tested on the candles as they are.
+    found = None if candles is None else files_of(candles, names, timeframe, document)
+    wanted = found.symbols if found else wanted_symbols(names, document, "this machine's candles are many")
+    # A built-in strategy, and one that doesn't say its timeframe, is tested on the files' candles as they are.
     free = source.startswith("builtin:") or "timeframe" not in document
-    chosen = timeframe or (found.timeframe if free else str(document["timeframe"]))
+    chosen = timeframe or (found.timeframe if free and found else str(document.get("timeframe", USUAL_TIMEFRAME)))
     wish = {
-        "document": document, "source": source, "symbols": found.symbols, "timeframe": chosen,
+        "document": document, "source": source, "symbols": wanted, "timeframe": chosen,
         "simulated": simulated, "from": _moment_ms(span[0], last=False), "to": _moment_ms(span[1], last=True),
     }  # fmt: skip
     return _Asked(wish, found)
-
-
-def _in_folder(folder: Path, names: list[str], timeframe: str | None, document: Mapping[str, Any]) -> _CandleFiles:
-    """The folder's files of the symbols named, or else of the strategy's. Raises InvalidInput where nobody names any."""
-    from modules.backtest_jobs.histories import choose_files
-    from modules.domain.errors import InvalidInput
-
-    wanted = names or [str(each).upper() for each in document.get("symbols", [])]
-    if not wanted:
-        raise InvalidInput("--candles is a folder and the strategy names no symbols: say which with --symbol")
-    length = timeframe or str(document.get("timeframe", "1h"))
-    return _CandleFiles(wanted, choose_files(folder, wanted, length), length)
-
-
-def _in_file(path: Path, names: list[str], timeframe: str | None) -> _CandleFiles:
-    """The one file, of the symbol that is given or that its name says.
-
-    Raises BadCandles where there is no such file, InvalidInput for several symbols or another than its own.
-    """
-    from modules.backtest_jobs.histories import file_timeframe
-    from modules.candles import BadCandles, parse_file_name
-    from modules.domain.errors import InvalidInput
-
-    if not path.exists():
-        raise BadCandles(f"--candles {path}: no such file")
-    said = parse_file_name(path)
-    if len(names) > 1:
-        raise InvalidInput("--candles is one file, so --symbol can name one symbol only")
-    if names and said is not None and names[0] != said.symbol:
-        raise InvalidInput(f"--symbol {names[0]}: {path.name} holds candles of {said.symbol}")
-    symbol = names[0] if names else said.symbol if said else path.name.split(".")[0].upper()
-    return _CandleFiles([symbol], {symbol: path}, file_timeframe(path, None if said else timeframe))
 
 
 def _moment_ms(text: str | None, *, last: bool) -> int | None:
@@ -350,16 +310,15 @@ def _kept() -> Path:
 
 
 def _carry_out(
-    asked: _Asked, bar: Bar, what: str, *, lower: Path | None = None, kept: Path | None = None,
+    asked: _Asked, what: str, *, lower: Path | None = None, kept: Path | None = None,
     processes: int = 0, tables: bool = False,
 ) -> Outcome:  # fmt: skip
-    from modules.backtest_jobs.histories import from_files
-    from modules.backtest_jobs.running import Means, carry_out, needs_of
+    from modules.backtest_jobs.running import Means, carry_out
 
     described = asked.described()
-    material = from_files(needs_of(described), asked.candles.files, timeframe=asked.candles.timeframe, lower=lower)
+    material = material_of(described, asked.candles, lower)
     means: Means = Means(kept=kept, processes=processes, tables=tables, most_points=sys.maxsize)
-    with bar(what) as told:
+    with progress_bar(what) as told:
         return carry_out(described, material, told or (lambda _share: None), means)
 
 
