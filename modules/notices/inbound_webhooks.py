@@ -19,11 +19,12 @@ from tinydb import where
 
 from database import Store, Transaction
 from modules.accounts import audit
+from modules.accounts.listing import page
 from modules.accounts.people import is_active, principal
 from modules.accounts.permissions import Verb, may, require
 from modules.domain.errors import Conflict, NotFound, NotSignedIn
 from modules.domain.market import ms_from_utc
-from modules.notices.webhook_book import Asked, page
+from modules.notices.webhook_book import Asked
 from modules.notices.webhook_rules import signing_secret
 from modules.records import from_document, to_document
 
@@ -109,7 +110,10 @@ class InboundBook:
         self, user_id: str, cursor: str | None = None, limit: int = 100
     ) -> tuple[list[InboundHook], str | None]:
         """The user's hooks, newest first, and the cursor of the next page."""
-        found, following = page(self._store, "inbound_hooks", where("user_id") == user_id, user_id, cursor, limit)
+        mine = where("user_id") == user_id
+        found, following = page(
+            self._store["inbound_hooks"], mine, order_by="created_at", limit=limit, cursor=cursor, owner=user_id
+        )
         return [from_document(InboundHook, each) for each in found], following
 
     def toggle(self, asked: Asked, hook_id: str, enabled: bool | None = None) -> InboundHook:

@@ -21,13 +21,14 @@ from tinydb import where
 
 from database import Document, Store, Transaction
 from modules.accounts import audit
+from modules.accounts.listing import page
 from modules.domain.errors import Conflict, InvalidInput, NotFound, Rejected, Unavailable
 from modules.domain.market import ms_from_utc
 from modules.domain.ports import Clock
 from modules.notices.deliveries import LOOK_AHEAD, DeliveryState, claim, due_at, next_of_each
 from modules.notices.preferences import Notice
 from modules.notices.sending import Lanes
-from modules.notices.webhook_book import Asked, page
+from modules.notices.webhook_book import Asked
 from modules.runtime.logs import log
 
 MAX_DEVICES = 20
@@ -121,7 +122,8 @@ class PushBook:
 
     def page_of(self, user_id: str, cursor: str | None, limit: int) -> tuple[list[Document], str | None]:
         """A page of the user's devices, newest first. Raises InvalidInput for a cursor that this list did not give."""
-        return page(self._store, "push_devices", where("user_id") == user_id, user_id, cursor, limit)
+        devices, mine = self._store["push_devices"], where("user_id") == user_id
+        return page(devices, mine, order_by="created_at", limit=limit, cursor=cursor, owner=user_id)
 
     def unregister(self, asked: Asked, device_id: str) -> None:
         """Forgets a device and what waits for it. Raises NotFound."""

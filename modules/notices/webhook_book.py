@@ -18,8 +18,9 @@ from tinydb import where
 
 from database import Document, Store, Transaction
 from modules.accounts import audit
+from modules.accounts.listing import page
 from modules.accounts.permissions import Verb, require
-from modules.domain.errors import Conflict, InvalidInput, NotFound
+from modules.domain.errors import Conflict, NotFound
 from modules.domain.market import ms_from_utc, utc_from_ms
 from modules.domain.people import Principal
 from modules.notices.deliveries import WAITING, DeliveryState, not_ended
@@ -100,7 +101,10 @@ class WebhookBook:
 
     def hooks_of(self, user_id: str, cursor: str | None = None, limit: int = 100) -> tuple[list[Hook], str | None]:
         """The user's hooks, newest first, and the cursor of the next page."""
-        found, following = page(self._store, "hooks", where("user_id") == user_id, user_id, cursor, limit)
+        mine = where("user_id") == user_id
+        found, following = page(
+            self._store["hooks"], mine, order_by="created_at", limit=limit, cursor=cursor, owner=user_id
+        )
         return [from_document(Hook, each) for each in found], following
 
     def get(self, user_id: str, hook_id: str) -> Hook:
@@ -166,7 +170,8 @@ class WebhookBook:
         wanted = where("hook_id") == hook_id
         if status is not None:
             wanted = wanted & (where("status") == status)
-        return page(self._store, "hook_deliveries", wanted, user_id, cursor, limit)
+        rows = self._store["hook_deliveries"]
+        return page(rows, wanted, order_by="created_at", limit=limit, cursor=cursor, owner=user_id)
 
     def send_again(self, asked: Asked, hook_id: str, delivery_id: str) -> Document:
         """Queues a delivery that has ended once more, under the same event id."""
@@ -224,18 +229,6 @@ def cancel_waiting(tx: Transaction, hook_id: str, why: str, now: datetime) -> No
     waiting = (where("hook_id") == hook_id) & not_ended()
     ended = {"status": DeliveryState.CANCELLED.value, "error": why, "ended_at": ms_from_utc(now)}
     tx["hook_deliveries"].update(ended, waiting)
-
-
-def page(
-    store: Store, collection: str, wanted: Any, user_id: str, cursor: str | None, limit: int
-) -> tuple[list[Document], str | None]:
-    """A page of a user's documents, newest first. Raises InvalidInput for a cursor that this list did not give."""
-    if cursor is not None:
-        last = store[collection].get(key=cursor)
-        if last is None or last["user_id"] != user_id:
-            raise InvalidInput("the cursor is not one that this list gave", fields={"cursor": "unknown"})
-    found = store[collection].search(wanted, order_by="created_at", descending=True, after=cursor, limit=limit + 1)
-    return found[:limit], str(found[limit - 1]["id"]) if len(found) > limit else None
 
 
 def _hook(reader: Store | Transaction, user_id: str, hook_id: str) -> Hook:
