@@ -140,15 +140,10 @@ class JobQueue:
             return None
         with self._store.transaction() as tx:
             running = [from_document(Job, each) for each in tx[_COLLECTION].search(where("status") == "running")]
-            for lost in (job for job in running if job.lane == lane.value and _silent(job, now)):
-                if lost.cancel_wanted:
-                    _write(tx, _ended(lost, JobStatus.CANCELLED, now))
-                elif lost.tries >= MOST_TRIES:
-                    lost = _given_up(lost, now)
-                    _write(tx, lost)
-                    _reply(tx, lost, failed_text(lost), now)
-                else:
-                    return self._take(tx, lost, holder, now)
+            lost = (job for job in running if job.lane == lane.value and _silent(job, now))
+            left = next((job for job in lost if not _is_over(tx, job, now)), None)
+            if left is not None:
+                return self._take(tx, left, holder, now)
             busy = {job.user_id for job in running if not _silent(job, now)}
             queued = tx[_COLLECTION].search(where("status") == "queued", order_by="created_at")
             mine = [from_document(Job, each) for each in queued if each["lane"] == lane.value]
@@ -258,6 +253,19 @@ def _silent(job: Job, now: datetime) -> bool:
 def _ended(job: Job, status: JobStatus, now: datetime) -> Job:
     left = replace(job, status=status.value, stage="", holder=None, lease_until=None)
     return replace(left, finished_at=now, changed_at=now)
+
+
+def _is_over(tx: Transaction, lost: Job, now: datetime) -> bool:
+    """Whether a job whose holder fell silent is not taken again: it was called off or taken too often, and ends here."""
+    if lost.cancel_wanted:
+        _write(tx, _ended(lost, JobStatus.CANCELLED, now))
+    elif lost.tries >= MOST_TRIES:
+        failed = _given_up(lost, now)
+        _write(tx, failed)
+        _reply(tx, failed, failed_text(failed), now)
+    else:
+        return False
+    return True
 
 
 def _given_up(job: Job, now: datetime) -> Job:
