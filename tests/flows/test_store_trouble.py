@@ -125,10 +125,10 @@ def test_another_writer_holding_the_file_delays_and_breaks_nothing(world: World)
 @contextmanager
 def short_wait(world: World) -> Iterator[None]:
     """The store waits for other writers for a moment only."""
-    connection = world.store._engine.connection()
-    connection.execute("PRAGMA busy_timeout = 50")
+    engine = world.store._engine
+    patience, engine._timeout = engine._timeout, 0.05
     yield
-    connection.execute("PRAGMA busy_timeout = 10000")
+    engine._timeout = patience
 
 
 def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
