@@ -224,7 +224,7 @@ def _exchanges(needs: Needs, stored: set[str], symbol: str) -> list[str]:
     """
     if needs.exchange == SIMULATED or (stored == {SIMULATED} and needs.exchange is None):
         if needs.simulated:
-            return sorted(stored)
+            return sorted(stored & {SIMULATED})
         raise InvalidInput(
             f"{symbol} has only candles of the simulated market here; name the exchange 'simulated' to test on them"
             " all the same",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ from hypothesis import strategies as st
 from modules.backtest_jobs.assumed import read_assumptions, write_assumptions
 from modules.backtest_jobs.condition_text import read_conditions
 from modules.backtest_jobs.descriptions import read_description
+from modules.backtest_jobs.histories import Needs, from_store
 from modules.backtest_jobs.hunts import read_hunt, varied
 from modules.backtest_jobs.wishes import description_of, span_of
 from modules.backtesting.assumptions import Assumptions
+from modules.candles import SeriesName
 from modules.domain.errors import InvalidInput, NotFound
 from modules.domain.market import ms_from_utc
 from modules.strategies.builtin import builtin, builtin_document
 from modules.strategies.checking import Complaints
 from modules.strategies.documents import read_strategy
 from modules.trading.fill_model import Slippage
-from tests.contracts.backtest_objects import RULES
+from tests.contracts.backtest_objects import RULES, wave
 from tests.unit.backtest_house import WISH, House
 
 CASES = [
@@ -229,3 +232,14 @@ def test_numbers_of_a_document_are_varied_by_their_place_in_either_form() -> Non
         varied(strategy, "document", {"nothing.at.all": 25})
     with pytest.raises(InvalidInput, match="which numbers to vary"):
         read_hunt({}, strategy, "document")
+
+
+def test_whoever_names_the_simulated_market_is_not_given_a_real_ones_candles(house: House) -> None:
+    house.candles.upsert(SeriesName("simulated", "BTCUSDT", "1h"), wave(200, symbol="BTCUSDT", start_ms=house.start_ms))
+    needs = Needs(
+        ("BTCUSDT", "ETHUSDT"), "1h", (read_strategy(RULES),), None, None, exchange="simulated", simulated=True
+    )
+    with pytest.raises(NotFound, match="ETHUSDT"):
+        from_store(needs, house.candles)
+    (market,) = from_store(replace(needs, symbols=("BTCUSDT",)), house.candles).markets
+    assert (market.exchange, len(market.counted)) == ("simulated", 200)
