@@ -251,6 +251,8 @@ def _is_recalled(reading: Reading, draft: Draft) -> bool:
     """A trade of the past, an example, or one still waited for: opens so, or speaks so and has no full set of prices."""
     if reading.recalled:
         return True
+    if reading.headed_result and reading.gains:
+        return True
     if reading.parts[p.RESULT] and draft.stop is None and reading.percents:
         return True
     return (draft.labelled < 3 and bool(reading.parts[p.PAST])) or (draft.labelled <= 1 and bool(reading.gains))

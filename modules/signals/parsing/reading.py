@@ -96,6 +96,7 @@ class Reading:
     conditional: bool = False
     recalled: bool = False
     personal: bool = False
+    headed_result: bool = False
     ticks: int = 0
     unreadable: bool = False
 
@@ -217,30 +218,44 @@ class Reader:
 
     def _word(self, at: int, token: Token) -> None:
         if token.parts:
-            self.found.parts.update(token.parts)
-            self.found.recalled = self.found.recalled or (p.FRAMED in token.parts and not self.found.figures)
+            self._frame(token)
         if self._is_no_number(token):
             self.found.unreadable = True
         if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
         if self.closed or token.label == UNIT:
             return
-        if not self.spoken and token.low in _ONESELF:
-            self.found.personal = True
-        if not self.spoken and not _names_symbol(token):
-            self.spoken = True
-            self.found.conditional = token.low in _IF
-            opened = token.low in _AWAITED or not token.parts.isdisjoint(_BYGONE) or self._denies(at, token)
-            self.found.recalled = self.found.recalled or opened
+        if not self.spoken:
+            self._open(at, token)
         if token.label is None or token.label == "word":
-            if self._joins(at, token):
-                self.joint += f" {token.low} "
-                return
-            if not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
-                self._unknown()
+            self._plain(at, token)
             return
         self._labelled(at, token, self._maybe(at, token) if token.label in _MAYBE else token.label)
         self.line_open = False
+
+    def _frame(self, token: Token) -> None:
+        """Count the word's parts; before the first price they say what the prices are: an example, a result."""
+        self.found.parts.update(token.parts)
+        if not self.found.figures:
+            self.found.recalled = self.found.recalled or p.FRAMED in token.parts
+            self.found.headed_result = self.found.headed_result or p.RESULT in token.parts
+
+    def _open(self, at: int, token: Token) -> None:
+        """What the first word says of the text; the names of symbols before it say nothing."""
+        self.found.personal = self.found.personal or token.low in _ONESELF
+        if _names_symbol(token):
+            return
+        self.spoken = True
+        self.found.conditional = token.low in _IF
+        opened = token.low in _AWAITED or not token.parts.isdisjoint(_BYGONE) or self._denies(at, token)
+        self.found.recalled = self.found.recalled or opened
+
+    def _plain(self, at: int, token: Token) -> None:
+        """A word that plays no part in reading prices: an "and" between two, an ordinal behind a label, or any other."""
+        if self._joins(at, token):
+            self.joint += f" {token.low} "
+        elif not (self.part in LABELS and self.label_line == self.line and self._orders(at, token)):
+            self._unknown()
 
     def _is_no_number(self, token: Token) -> bool:
         """Whether the word stands where a price belongs and says that there is none ("Entry: NaN")."""

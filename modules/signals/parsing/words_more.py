@@ -50,6 +50,9 @@ TABLES: dict[str, dict[str, str]] = {
         "|przykładowo|przykładowa|przykładowy|ćwiczenie|rekenvoorbeeld|voorbeeldtrade|räkneexempel|eksempel|regneeksempel|exemplu"
         "|de exemplu|példa|például|παράδειγμα|דוגמה|לדוגמה|esimerkki|esimerkiksi|উদাহরণ|ตัวอย่าง|उदाहरण|예시|예를 들어|举例"
         "|مثلا|مثال توضيحي|على سبيل المثال|به عنوان مثال|برای مثال|مثلاً|tỉ dụ|thí dụ|misal"
+        "|for illustration|illustration|case study|imaginary|how i would|how i'd|i'm thinking|i am thinking|im thinking|thinking of"
+        "|poll|umfrage|опрос|encuesta|enquete|anket|sondaggio|sondage|fallstudie|fake message|fake signal|fake signals|scam alert"
+        "|zur veranschaulichung|a modo de ejemplo|a título de exemplo|для иллюстрации|i was thinking|would have been"
         "|уявіть|припустимо|наприклад|приклад|voorbeeld|bijvoorbeeld|příklad|například|představte si|exempel|till exempel",
     },
     "denials": {
@@ -57,6 +60,10 @@ TABLES: dict[str, dict[str, str]] = {
         "|not a call|not a trade call|not an entry|not a setup|not a trade idea|not a live trade|not a real trade|not a real signal"
         "|just an example|only an example|example only|for demonstration only|do not copy this|don't copy this|don't trade this"
         "|do not trade this|don't take this trade|do not take this trade|do not enter this|don't enter this"
+        "|just illustration|just an illustration|illustration only|for illustration only|hypothetical|hypothetically|purely hypothetical"
+        "|test signal|test message|this is a test|testsignal|тестовый сигнал|тест сигнал|тестовое сообщение|señal de prueba"
+        "|sinal de teste|test sinyali|deneme sinyali|sinyal uji coba|signal de test|sygnał testowy|segnale di prova|kein trade"
+        "|kein echter trade|kein echtes signal|keine echte order"
         "|kein signal|ist kein signal|kein einstieg|kein handelssignal|nur ein beispiel|nur beispiel|nicht nachtraden"
         "|не сигнал|это не сигнал|не является сигналом|не торговый сигнал|сигналом не является|не вход|только пример|это пример"
         "|просто пример|не повторять|не повторяйте|не є сигналом|не сигнал до дії|це не сигнал|лише приклад"
