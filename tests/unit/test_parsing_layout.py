@@ -147,6 +147,8 @@ def test_an_entry_that_is_set_is_a_call() -> None:
         ("traget", "target"),
         ("levrage", "leverage"),
         ("profile", None),
+        ("profil", None),
+        ("entrado", None),
         ("beverage", None),
         ("profi", None),
         ("seel", None),

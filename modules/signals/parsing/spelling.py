@@ -13,6 +13,9 @@ _LABELS = (
     "objetivos", "objectif", "objectifs", "obiettivo", "obiettivi", "einstieg", "kursziel", "entrada", "entradas", "ingresso",
     "alavancagem", "apalancamiento", "kaldirac", "wejscie", "стоплосс", "тейкпрофит",
 )  # fmt: skip
+_OTHER_WORDS = frozenset({"profil", "profile", "profite", "profita", "profiti", "entrado"})
+"""Words of their own that one stroke parts from a label: "profil" is a profile."""
+
 _SHORTEST = 6
 _LONGEST = max(map(len, _LABELS)) + 1
 _BY_LETTER: dict[str, tuple[str, ...]] = {
@@ -23,7 +26,7 @@ _BY_LETTER: dict[str, tuple[str, ...]] = {
 @lru_cache(maxsize=4096)
 def mended(word: str) -> str | None:
     """The label that an unknown word, in lower case, is a slip of; None where it is none."""
-    if not _SHORTEST <= len(word) <= _LONGEST:
+    if not _SHORTEST <= len(word) <= _LONGEST or word in _OTHER_WORDS:
         return None
     return next((label for label in _BY_LETTER.get(word[0], ()) if _one_stroke_off(word, label)), None)
 
