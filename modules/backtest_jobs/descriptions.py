@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from modules.backtest_jobs.assumed import read_assumptions, write_assumptions
-from modules.backtest_jobs.hunts import Hunt, read_hunt
+from modules.backtest_jobs.parameter_search import ParameterSearch, read_search
 from modules.backtesting.assumptions import Assumptions
 from modules.backtesting.robustness.monte_carlo import Method, Simulation
 from modules.backtesting.robustness.walk_forward import Walk
@@ -69,7 +69,7 @@ class Description:
     checks: bool = False
     simulated: bool = False
     luck: Simulation = field(default_factory=Simulation)
-    hunt: Hunt | None = None
+    search: ParameterSearch | None = None
     walk: Walk | None = None
     indicators: Mapping[str, CustomIndicator] = field(default_factory=dict, compare=False)
 
@@ -100,7 +100,7 @@ class Description:
             "checks": self.checks,
             "simulated": self.simulated,
             "luck": {**asdict(self.luck), "method": self.luck.method.value},
-            "search": None if self.hunt is None else self.hunt.as_json(),
+            "search": None if self.search is None else self.search.as_json(),
             "walk": None if self.walk is None else asdict(self.walk),
         }
 
@@ -136,7 +136,7 @@ def read_description(found: Mapping[str, Any], indicators: Mapping[str, CustomIn
         checks=found.get("checks") is True,
         simulated=found.get("simulated") is True,
         luck=luck,
-        hunt=read_hunt(found.get("search") or {}, strategy, source) if kind in _CHOOSING else None,
+        search=read_search(found.get("search") or {}, strategy, source) if kind in _CHOOSING else None,
         walk=walk,
         indicators=dict(indicators or {}),
     )

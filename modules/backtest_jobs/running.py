@@ -12,7 +12,7 @@ import numpy as np
 from modules.analysis.candles import Candles
 from modules.backtest_jobs.descriptions import Description, Kind
 from modules.backtest_jobs.histories import Market, Material, Needs
-from modules.backtest_jobs.hunts import Hunt, Way, varied
+from modules.backtest_jobs.parameter_search import ParameterSearch, SearchMethod, varied
 from modules.backtesting import portfolio
 from modules.backtesting.benchmark import hold_equity
 from modules.backtesting.documents import MOST_POINTS, points, result_document, thinned
@@ -207,15 +207,15 @@ def _checkpoint(described: Description, subject: Subject, candles: Candles, mean
     """The file finished pieces of this very work are kept in."""
     if means.kept is None:
         return None
-    hunt, walk = described.hunt, described.walk
-    work = fingerprint(subject, candles, hunt.as_json() if hunt else None, walk)
+    wanted, walk = described.search, described.walk
+    work = fingerprint(subject, candles, wanted.as_json() if wanted else None, walk)
     return Checkpoint(means.kept / f"{work[:32]}.jsonl", work)
 
 
-def _hunt(described: Description) -> Hunt:
-    if described.hunt is None:
+def _wanted_search(described: Description) -> ParameterSearch:
+    if described.search is None:
         raise InvalidInput("say which numbers to vary", fields={"search": "is needed"})
-    return described.hunt
+    return described.search
 
 
 def _walk_forward(described: Description, material: Material, progress: Progress, means: Means) -> Outcome:
@@ -224,20 +224,20 @@ def _walk_forward(described: Description, material: Material, progress: Progress
     kept = _checkpoint(described, subject, candles, means)
     if described.walk is None:
         raise InvalidInput("say how long trainings and tests are", fields={"walk": "is needed"})
-    hunt = _hunt(described)
+    wanted = _wanted_search(described)
     walked = walk_forward(
-        subject, candles, hunt.sets(), described.walk, hunt.objective,
+        subject, candles, wanted.sets(), described.walk, wanted.objective,
         checkpoint=kept, processes=means.processes, progress=progress,
     )  # fmt: skip
     document = result_document(walked.joined, described.document, tables=means.tables, most_points=means.most_points)
-    return Outcome({**document, "walk_forward": walked.document(), "asked": hunt.as_json()}, walked.joined)
+    return Outcome({**document, "walk_forward": walked.document(), "asked": wanted.as_json()}, walked.joined)
 
 
 def _search(described: Description, material: Material, progress: Progress, means: Means) -> Outcome:
-    (market,), strategy, hunt = material.markets, described.strategy(), _hunt(described)
+    (market,), strategy, wanted = material.markets, described.strategy(), _wanted_search(described)
     subject, candles = _subject(described, strategy, market), market.counted
     found = _found(described, (subject, candles), lambda share: progress(0.85 * share), means)
-    chance = luck(subject, candles, found, seed=hunt.seed, progress=lambda share: progress(0.85 + 0.14 * share))
+    chance = luck(subject, candles, found, seed=wanted.seed, progress=lambda share: progress(0.85 + 0.14 * share))
     values = found.best.parameters if found.best else {}
     best = Play(strategy, described.source, market, indicators=described.indicators).chosen(values)
     result = played(described, material, best)
@@ -246,24 +246,24 @@ def _search(described: Description, material: Material, progress: Progress, mean
     )
     maps = _heat_maps(found)
     told = {**found.document(_RANKED), "heat_map": next(iter(maps), None), "heat_maps": maps, "luck": chance}
-    return Outcome({**document, "search": {**told, "asked": hunt.as_json()}}, result)
+    return Outcome({**document, "search": {**told, "asked": wanted.as_json()}}, result)
 
 
 def _found(described: Description, work: tuple[Subject, Candles], progress: Progress, means: Means) -> Search:
-    (subject, candles), hunt = work, _hunt(described)
-    if hunt.way is not Way.TREE:
+    (subject, candles), wanted = work, _wanted_search(described)
+    if wanted.method is not SearchMethod.TREE:
         kept = _checkpoint(described, subject, candles, means)
         return search(
-            subject, candles, hunt.sets(), hunt.objective,
+            subject, candles, wanted.sets(), wanted.objective,
             checkpoint=kept, processes=means.processes, progress=progress,
         )  # fmt: skip
-    name = fingerprint(subject, candles, hunt.as_json())[:32]
+    name = fingerprint(subject, candles, wanted.as_json())[:32]
     storage = None
     if means.kept is not None:
         means.kept.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{(means.kept / f'{name}.db').resolve()}"
-    study = Study(name, storage, hunt.seed)
-    return tree_search(subject, candles, hunt.space, hunt.trials, hunt.objective, kept=study, progress=progress)
+    study = Study(name, storage, wanted.seed)
+    return tree_search(subject, candles, wanted.space, wanted.trials, wanted.objective, kept=study, progress=progress)
 
 
 def _heat_maps(found: Search) -> list[dict[str, Any]]:
@@ -277,13 +277,13 @@ def work_of(described: Description, material: Material) -> int:
     """How much there is to do, in bars times runs: what size limits count."""
     bars = sum(len(each.candles) + (len(each.lower) if each.lower is not None else 0) for each in material.markets)
     runs = 1
-    if described.hunt is not None:
-        runs = described.hunt.size * (2 if described.kind is Kind.SEARCH else 1)
+    if described.search is not None:
+        runs = described.search.size * (2 if described.kind is Kind.SEARCH else 1)
     if described.walk is not None:
         walk = described.walk
         windows = max((bars - walk.train_bars) // walk.test_bars, 1)
         average = walk.train_bars if not walk.anchored else (walk.train_bars + bars) // 2
-        return described.hunt.size * windows * average + bars if described.hunt is not None else bars
+        return described.search.size * windows * average + bars if described.search is not None else bars
     return bars * (runs + (60 if described.checks else 0)) + described.luck.runs * 1_000 * (
         described.kind is Kind.MONTE_CARLO
     )

@@ -146,7 +146,7 @@ def _choosing(app: typer.Typer) -> None:
         with errors():
             asked = _asked(strategy, candles, symbol, timeframe, (since, until), None, simulated)
             asked.wish["assumptions"] = _assumed(fee, slippage, capital, assume)
-            asked.wish |= {"kind": "search", "search": _hunt(vary, method, trials, objective, min_trades, seed)}
+            asked.wish |= {"kind": "search", "search": _search_wish(vary, method, trials, objective, min_trades, seed)}
             outcome = _carry_out(asked, "searching", kept=resume or _kept(), processes=processes)
             _print(outcome.document, as_json)
 
@@ -165,7 +165,10 @@ def _choosing(app: typer.Typer) -> None:
         with errors():
             asked = _asked(strategy, candles, symbol, timeframe, (since, until), None, simulated)
             asked.wish["assumptions"] = _assumed(fee, slippage, capital, assume)
-            asked.wish |= {"kind": "walk_forward", "search": _hunt(vary, method, trials, objective, min_trades, seed)}
+            asked.wish |= {
+                "kind": "walk_forward",
+                "search": _search_wish(vary, method, trials, objective, min_trades, seed),
+            }
             asked.wish["walk"] = {"train_bars": train, "test_bars": test, "anchored": anchored}
             outcome = _carry_out(asked, "walking", kept=resume or _kept(), processes=processes)
             _print(outcome.document, as_json)
@@ -190,7 +193,7 @@ def read_strategy_argument(text: str, parameters: Mapping[str, Any] | None = Non
 
     Raises InvalidInput for neither a built-in strategy nor a readable file, or a parameter it does not have.
     """
-    from modules.backtest_jobs.hunts import varied
+    from modules.backtest_jobs.parameter_search import varied
     from modules.domain.errors import InvalidInput
     from modules.strategies.builtin import builtin_document, builtin_names
     from modules.strategies.documents import read_strategy, write_strategy
@@ -271,7 +274,7 @@ def _plain(text: str) -> Any:
         return text
 
 
-def _hunt(
+def _search_wish(
     vary: list[str] | None, method: str | None, trials: int | None, objective: str, min_trades: int, seed: int
 ) -> dict[str, Any]:
     said: dict[str, Any] = {"objective": objective, "min_trades": min_trades, "seed": seed}

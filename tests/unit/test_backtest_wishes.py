@@ -15,7 +15,7 @@ from modules.backtest_jobs.assumed import read_assumptions, write_assumptions
 from modules.backtest_jobs.condition_text import read_conditions
 from modules.backtest_jobs.descriptions import read_description
 from modules.backtest_jobs.histories import Needs, from_store
-from modules.backtest_jobs.hunts import read_hunt, varied
+from modules.backtest_jobs.parameter_search import read_search, varied
 from modules.backtest_jobs.wishes import description_of, span_of
 from modules.backtesting.assumptions import Assumptions
 from modules.candles import SeriesName
@@ -207,11 +207,11 @@ def test_a_test_of_too_many_bars_is_refused(house: House) -> None:
 
 def test_a_builtins_own_ranges_are_searched_where_no_space_is_given() -> None:
     strategy = builtin("ma_cross")
-    hunt = read_hunt({"trials": 5, "seed": 3}, strategy, "builtin:ma_cross")
-    assert set(hunt.space) == {"fast", "slow", "stop_pct"}
-    sets = hunt.sets()
+    wanted = read_search({"trials": 5, "seed": 3}, strategy, "builtin:ma_cross")
+    assert set(wanted.space) == {"fast", "slow", "stop_pct"}
+    sets = wanted.sets()
     assert len(sets) == 5
-    assert sets == read_hunt({"trials": 5, "seed": 3}, strategy, "builtin:ma_cross").sets()
+    assert sets == read_search({"trials": 5, "seed": 3}, strategy, "builtin:ma_cross").sets()
 
 
 def test_varying_a_builtin_keeps_what_else_was_said_of_it() -> None:
@@ -231,7 +231,7 @@ def test_numbers_of_a_document_are_varied_by_their_place_in_either_form() -> Non
     with pytest.raises(InvalidInput, match=r"entry\.all\[0\]\.value"):
         varied(strategy, "document", {"nothing.at.all": 25})
     with pytest.raises(InvalidInput, match="which numbers to vary"):
-        read_hunt({}, strategy, "document")
+        read_search({}, strategy, "document")
 
 
 def test_whoever_names_the_simulated_market_is_not_given_a_real_ones_candles(house: House) -> None:

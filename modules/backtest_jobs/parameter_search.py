@@ -25,7 +25,7 @@ _BUILTIN: Final = ("builtin:", "default:")
 _STEPS_OF_RANGE: Final = 8
 
 
-class Way(StrEnum):
+class SearchMethod(StrEnum):
     """How sets are chosen: all of a grid, at random, or where earlier ones did well (Parzen estimator)."""
 
     GRID = "grid"
@@ -34,12 +34,12 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hunt:
+class ParameterSearch:
     """A search for parameters. `trials` bounds random and model-led searches; a grid has what it has."""
 
     space: Mapping[str, Range | Choices]
     said: Mapping[str, Any] = field(compare=False)
-    way: Way = Way.RANDOM
+    method: SearchMethod = SearchMethod.RANDOM
     trials: int = _DEFAULT_TRIALS
     objective: Objective = field(default_factory=Objective)
     seed: int = 1
@@ -47,17 +47,17 @@ class Hunt:
     @property
     def size(self) -> int:
         """How many sets will be tried."""
-        return len(self.sets()) if self.way is Way.GRID else self.trials
+        return len(self.sets()) if self.method is SearchMethod.GRID else self.trials
 
     def sets(self) -> list[dict[str, Any]]:
         """The sets of a grid, or sets at random. Raises InvalidInput for a grid that is too large."""
-        return grid(self.space) if self.way is Way.GRID else sample(self.space, self.trials, self.seed)
+        return grid(self.space) if self.method is SearchMethod.GRID else sample(self.space, self.trials, self.seed)
 
     def as_json(self) -> dict[str, Any]:
-        """As `read_hunt` reads it."""
+        """As `read_search` reads it."""
         return {
             "space": dict(self.said),
-            "method": self.way.value,
+            "method": self.method.value,
             "trials": self.trials,
             "objective": self.objective.figure,
             "min_trades": self.objective.min_trades,
@@ -65,7 +65,7 @@ class Hunt:
         }
 
 
-def read_hunt(found: Mapping[str, Any], strategy: Strategy, source: str) -> Hunt:
+def read_search(found: Mapping[str, Any], strategy: Strategy, source: str) -> ParameterSearch:
     """A search out of a document; without a space a built-in strategy's own ranges are searched.
 
     Raises InvalidInput with every mistake by its place.
@@ -78,18 +78,18 @@ def read_hunt(found: Mapping[str, Any], strategy: Strategy, source: str) -> Hunt
     if not isinstance(said, Mapping):
         raise InvalidInput("the search space must be an object", fields={"search.space": "must be an object"})
     space = read_space(said)
-    default = Way.GRID if all(isinstance(each, Choices) for each in space.values()) else Way.RANDOM
-    way = one_of(found.get("method", default.value), "search.method", tuple(Way), wrong)
+    default = SearchMethod.GRID if all(isinstance(each, Choices) for each in space.values()) else SearchMethod.RANDOM
+    method = one_of(found.get("method", default.value), "search.method", tuple(SearchMethod), wrong)
     trials = number(found.get("trials", _DEFAULT_TRIALS), "search.trials", wrong, low=1, high=MOST_SETS, whole=True)
     figure = one_of(found.get("objective", "sharpe"), "search.objective", FIGURES, wrong)
     least = number(found.get("min_trades", 10), "search.min_trades", wrong, low=0, high=1_000_000, whole=True)
     seed = number(found.get("seed", 1), "search.seed", wrong, low=0, high=2**31, whole=True)
     wrong.raise_if_any("the search")
     objective = Objective(str(figure), int(least or 0))
-    hunt = Hunt(space, dict(said), Way(str(way)), int(trials or 1), objective, int(seed or 0))
-    for chosen in hunt.sets()[:1]:
+    wanted = ParameterSearch(space, dict(said), SearchMethod(str(method)), int(trials or 1), objective, int(seed or 0))
+    for chosen in wanted.sets()[:1]:
         varied(strategy, source, chosen)
-    return hunt
+    return wanted
 
 
 def varied(
