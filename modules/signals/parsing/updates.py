@@ -273,16 +273,16 @@ class UpdateReader:
     def _gained(self, at: int) -> bool:
         """A target named without its price, with a tick before it or the distance gained behind it ("✅ TP1 +20 pips")."""
         behind = _line_after(self.tokens, at)[:6]
-        ahead = [token for token in behind if token.type is T.NUMBER]
-        if any(token.measure is N.PRICE and _ordinal(token) is None for token in ahead):
+        numbers = [token for token in behind if token.type is T.NUMBER]
+        if any(token.measure is N.PRICE and _ordinal(token) is None for token in numbers):
             return False
-        gained = any(token.measure is N.PERCENT for token in ahead) and any(t.text == "+" for t in behind)
-        if gained and self._level(at) is not None:
-            return True
-        if any(token.measure is N.DISTANCE for token in ahead):
-            return self._level(at) is not None or any(t.type is T.SIGN and t.text in "+✅" for t in behind)
-        priced = any(token.measure is N.PRICE for token in ahead[1:])
-        return self._bullet(at) == "✅" and self._level(at) is not None and not priced
+        measures = {token.measure for token in numbers}
+        signs = {token.text for token in behind if token.type is T.SIGN}
+        far = N.DISTANCE in measures
+        if self._level(at) is None:
+            return far and not signs.isdisjoint("+✅")
+        alone = all(token.measure is not N.PRICE for token in numbers[1:])
+        return far or (N.PERCENT in measures and "+" in signs) or (alone and self._bullet(at) == "✅")
 
     def _bullet(self, at: int) -> str:
         """The sign that opens the line, where it stands at most a few tokens before `at`."""
