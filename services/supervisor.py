@@ -1,7 +1,7 @@
 """Keeps the processes of the Procfile running: starts them, restarts what dies or hangs, stops all in good order.
 
 Each process is its own session and dies with the supervisor. A dead one is back after a short pause that doubles with
-every quick death and is forgotten after a minute up; one that had finished work before it died never waits long. One
+every quick death and is forgotten after a minute up; one that had finished work, or was killed, never waits long. One
 that exits 78 (a wrong setting), or dies at once ten times in a row with no work done, is left down, and that is said. A
 process that stops telling of finished work is killed and replaced; how long it has been silent is measured here, so
 that a clock that jumps kills nobody.
@@ -29,7 +29,7 @@ from modules.runtime.settings import EXIT_MISCONFIGURED
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
-#: The same for a process that had finished work: with its start it is back within five seconds.
+#: The same for a process that had finished work or was killed: with its start it is back within five seconds.
 LONGEST_PAUSE_AFTER_WORK = 2.0
 STEADY_AFTER = 60.0
 INSTANT = 3.0
@@ -209,7 +209,8 @@ class Supervisor:
             child.state = "failed"
             self._say(child.name, f"died at once {MOST_INSTANT_DEATHS} times in a row ({how}); given up", 31)
         else:
-            longest = LONGEST_PAUSE if child.beat_ms is None else LONGEST_PAUSE_AFTER_WORK
+            own_fault = child.beat_ms is None and code != -signal.SIGKILL
+            longest = LONGEST_PAUSE if own_fault else LONGEST_PAUSE_AFTER_WORK
             child.pause = FIRST_PAUSE if lived >= STEADY_AFTER else min(child.pause * 2, longest)
             if child.restarts == 0:
                 child.pause = FIRST_PAUSE

@@ -170,17 +170,21 @@ async def test_a_pause_never_grows_beyond_its_limit_and_is_forgotten_after_a_ste
     assert pauses == ["0.1", "0.2", "0.2", "0.2", "0.1", "0.2"]
 
 
-async def test_a_process_that_had_worked_is_back_soon_however_often_it_dies(
+async def test_a_process_that_had_worked_or_was_killed_is_back_soon_however_often_it_dies(
     tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervision, "LONGEST_PAUSE_AFTER_WORK", 0.2)
-    monkeypatch.setattr(supervision, "MOST_INSTANT_DEATHS", 3)
-    yard = Yard(tmp_path, works=WORKS.replace("time.sleep(0.1)", "raise SystemExit(1)"))
+    monkeypatch.setattr(supervision, "MOST_INSTANT_DEATHS", 4)
+    killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    yard = Yard(tmp_path, works=WORKS.replace("time.sleep(0.1)", "raise SystemExit(1)"), killed=killed)
+
+    def pauses(name: str) -> list[str]:
+        return [line.rsplit("back in ", 1)[1] for line in yard.lines(name) if line.startswith("ended")]
+
     async with yard.supervised():
-        ends = lambda: [line for line in yard.lines("works") if line.startswith("ended")]  # noqa: E731
-        await eventually(lambda: len(ends()) >= 5)
-    pauses = [line.rsplit("back in ", 1)[1] for line in ends()[:5]]
-    assert pauses == ["0.1 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s"]
+        await eventually(lambda: len(pauses("works")) >= 5 and len(pauses("killed")) == 3)
+    assert pauses("works")[:5] == ["0.1 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s"]
+    assert pauses("killed") == ["0.1 s", "0.2 s", "0.2 s"]
 
 
 async def test_a_process_that_hangs_is_killed_and_replaced_and_none_for_a_clock_that_jumped(
