@@ -161,6 +161,7 @@ def test_positions_move_with_the_price_and_close_after_one_question(house: Progr
     row = row_of(visitor, signal)
     expect(row).to_contain_text("60,500.00")
     expect(row.locator(".gain", has_text="+")).to_be_visible()
+    assert overflows(visitor.page) == []
     visitor.shot("positions")
     row.get_by_role("button", name="Close BTC/USDT LONG").click()
     question = visitor.page.get_by_role("dialog")
@@ -178,6 +179,30 @@ def test_positions_move_with_the_price_and_close_after_one_question(house: Progr
     house.until_position(signal, status="closed")
     visitor.page.get_by_role("link", name="Closed").click()
     expect(visitor.page.locator("main")).to_contain_text("BTC/USDT")
+
+
+def test_money_moves_with_the_price_and_counts_from_the_beginning_of_the_day(house: Program, visitor: Visitor) -> None:
+    traded(house, TEXT.replace("TP2 62000", "TP2 62600"))
+    visitor.go("overview", "Overview")
+    bar = visitor.page.locator(".bar-equity")
+    money = visitor.page.get_by_role("region", name="Money")
+    house.tick("BTCUSDT", "60400")
+    expect(bar).to_contain_text("today")
+    before = bar.inner_text()
+    house.tick("BTCUSDT", "60450")
+    expect(bar).not_to_have_text(before, use_inner_text=True)
+    expect(money).to_contain_text(bar.locator("b").inner_text())
+    expect(money.locator(".figure", has_text="Today")).to_contain_text("%")
+    assert overflows(visitor.page) == []
+
+
+def test_settings_are_called_by_names_and_kept_as_they_were(visitor: Visitor) -> None:
+    visitor.go("settings/trading", "Settings")
+    expect(visitor.page.get_by_label("Sources that are traded")).to_have_value("all")
+    expect(visitor.page.get_by_label("Highest leverage, x")).to_have_value("25")
+    assert "_" not in visitor.page.locator("main").inner_text()
+    visitor.page.get_by_role("button", name="Save the settings").click()
+    expect(visitor.page.get_by_text("Nothing was changed.")).to_be_visible()
 
 
 def part_closed(house: Program, signal: str) -> bool:
@@ -274,6 +299,7 @@ def test_operators_change_a_role_and_find_it_in_the_audit_log(house: Program, vi
     expect(visitor.page.locator('tr[data-user="operator"]')).to_contain_text("Owner")
     visitor.go("audit", "Audit")
     expect(visitor.page.get_by_role("region", name="Log")).to_contain_text("safety.")
+    expect(visitor.page.get_by_role("region", name="Log")).to_contain_text(EMAIL)
     visitor.go("system", "System")
     expect(visitor.page.get_by_role("region", name="Processes")).to_contain_text("executor")
     assert set(house.pids()) <= set(visitor.page.locator("main").inner_text().split())
@@ -404,6 +430,8 @@ def test_every_page_has_names_contrast_and_fits(
         assert nameless_controls(window.page) == [], name
         assert low_contrast(window.page) == [], name
         assert overflows(window.page) == [], name
+        for tab in window.page.locator("main .tabs [aria-current]").all():
+            expect(tab).to_be_in_viewport(ratio=0.9)
     assert not window.complaints
     window.close()
 
@@ -505,6 +533,8 @@ def test_a_subscriber_sees_their_own_things_only_and_signs_in_with_a_second_fact
         window.go(name, PAGES.get(name, "Settings"))
         expect(page.locator("main [aria-busy=true]")).to_have_count(0)
         assert page.locator(".trouble").count() == 0, name
+    window.go("chat", "Chat")
+    expect(page.get_by_label("Your message")).to_have_attribute("placeholder", "/positions")
     page.get_by_role("button", name="Stop trading").click()
     expect(page.get_by_role("dialog")).to_contain_text("No new trades")
     assert page.get_by_role("radio", name="Everybody's").count() == 0

@@ -203,3 +203,53 @@ def test_a_wish_keeps_its_key_until_it_was_answered(ask: Ask) -> None:
     first, again, refused, fresh, other = ask("api.js", script)
     assert first == again == refused
     assert len({first, fresh, other}) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "tone"), [("-0.004", ""), ("0.005", "gain"), ("-0.01", "loss"), ("0", ""), (None, "")]
+)
+def test_what_is_shown_as_nought_has_no_colour(ask: Ask, value: str | None, tone: str) -> None:
+    assert ask("format.js", "return m.tone(a);", value) == tone
+
+
+@pytest.mark.parametrize(
+    ("symbol", "names"), [("BTCUSDT", ["BTC", "USDT"]), ("1000PEPEUSDC", ["1000PEPE", "USDC"]), ("X", ["X", ""])]
+)
+def test_a_quantity_is_named_by_its_coin_and_a_result_by_its_currency(ask: Ask, symbol: str, names: list[str]) -> None:
+    assert ask("format.js", "return [m.coin(a), m.currency(a)];", symbol) == names
+
+
+def test_equity_is_the_wallet_and_what_the_shown_positions_make(ask: Ask) -> None:
+    script = """
+      const store = await import("/assets/js/store.js");
+      const position = (account, pnl) => ({ account_id: account, unrealised_pnl: pnl });
+      const balance = { account_id: "mine", wallet: "990.5", unrealised: "7", currency: "USDT" };
+      const seen = (positions) => { store.put({ balance, positions }); return m.presentMoney(); };
+      store.put({ dayStart: { day: "2026-01-01", equity: 1000 } });
+      return [seen(null), seen([position("mine", "-3.5"), position("other", "50")]), seen([position("mine", null)])]
+        .map((each) => [each.equity, each.unrealised, each.change]);"""
+    assert ask("live.js", script) == [[997.5, 7, -2.5], [987, -3.5, -13], [997.5, 7, -2.5]]
+
+
+def test_the_stream_connects_at_once_when_the_api_answers_again(ask: Ask) -> None:
+    script = """
+      const [api, store] = [await import("/assets/js/api.js"), await import("/assets/js/store.js")];
+      const made = [];
+      window.WebSocket = class extends EventTarget {
+        static CONNECTING = 0;
+        constructor() { super(); this.readyState = 0; made.push(this); }
+        close() {}
+        fail() { this.readyState = 3; this.dispatchEvent(Object.assign(new Event("close"), { code: 1006 })); }
+      };
+      api.useToken("x");
+      m.begin(() => {});
+      made.at(-1).fail();
+      const before = made.length;
+      store.put({ reachable: false });
+      await null;
+      store.put({ reachable: true });
+      await null;
+      const after = made.length;
+      m.end();
+      return [before, after];"""
+    assert ask("stream.js", script) == [1, 2]

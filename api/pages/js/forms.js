@@ -11,12 +11,18 @@ export function labelled(label, control, hint = "") {
   control.setAttribute("aria-describedby", [note ? `${id}-hint` : "", `${id}-wrong`].join(" ").trim());
   const element = h("div.field", h("label", { for: id }, label), control, note, error);
   const wrong = (text) => {
-    say(error, text ?? "");
+    say(error, text ? sentence(label, text) : "");
     error.hidden = !text;
     if (text) control.setAttribute("aria-invalid", "true");
     else control.removeAttribute("aria-invalid");
   };
   return { element, input: control, wrong };
+}
+
+/** What is wrong as a sentence: the service says "is wrong", which needs its subject. */
+function sentence(label, text) {
+  if (!/^[a-z]/.test(text)) return text;
+  return `${label.replace(/,.*$/, "")} ${text}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
 /** An input with its label. */
@@ -81,7 +87,7 @@ function shown(error, fields, wrong) {
 }
 
 /** A secret that is shown once, with a button that copies it. */
-export function once(label, secret) {
+export function once(label, secret, hint = "Shown this once. Keep it in a safe place.") {
   const id = identifier("secret");
   const copy = h("button.button", {
     type: "button", onclick: async () => {
@@ -91,5 +97,5 @@ export function once(label, secret) {
   }, "Copy");
   return h("div.field",
     h("label", { for: id }, label), h("div.copy-row", h("input.mono", { id, readonly: true, value: secret }), copy),
-    h("span.hint", "Shown this once. Keep it in a safe place."));
+    h("span.hint", hint));
 }

@@ -29,6 +29,7 @@ export function follow() {
   const balance = calmly(money.now);
   endings = [
     health.end, money.end, safety.end, () => clearInterval(blind),
+    watch(["streaming"], () => get("streaming") || health.now()), // a broken line may mean that nobody answers at all
     listen("system", (data) => systemFact(data, health.now), health.now),
     listen("system:processes", health.now, health.now),
     listen("positions", (data) => { positions(); balance(); tell(data); }, readPositions),

@@ -141,6 +141,8 @@ function changed({ before, after }) {
       || value === null
       || value === ""
       ? "none"
+      : Array.isArray(value)
+      ? value.join(", ")
       : typeof value === "object"
       ? JSON.stringify(value)
       : String(value)

@@ -61,15 +61,15 @@ function runForm(page, { own, house }, running, history) {
   );
   const from = field("From", { type: "date", required: false });
   const to = field("To", { type: "date", required: false }, "Included.");
-  const capital = field("Capital", { type: "number", min: 1, step: "any", value: 10000 });
+  const capital = field("Capital, USDT", { type: "number", min: 1, step: "any", value: 10000 });
   const fee = field("Fee a side, %", { type: "number", step: "any", value: 0.1 });
   const slippage = field(
     "Slippage, %", { type: "number", step: "any", min: 0, value: 0.05 },
     "How much worse than the price market orders fill."
   );
   const exchange = field(
-    "Candles of", { required: false, placeholder: "any real exchange", autocomplete: "off" },
-    "Write simulated to test on the made-up market."
+    "Candles of", { required: false, placeholder: "any real exchange", autocomplete: "off", spellcheck: "false" },
+    "An exchange, for example binance; or simulated, for the made-up market."
   );
   const parameters = h("div.setting-grid");
   const fields = { symbol, timeframe: frame, days: span, from, to, capital, fee, slippage, exchange };
@@ -81,7 +81,7 @@ function runForm(page, { own, house }, running, history) {
     const inputs = (found?.parameters ?? []).map((each) => [
       each,
       field(
-        format.words(each.name),
+        parameterName(each.name),
         { type: "number", min: each.low, max: each.high, step: each.whole ? 1 : "any", value: each.default },
         each.explains
       ),
@@ -120,13 +120,32 @@ function runForm(page, { own, house }, running, history) {
       parameters,
     ],
     "Run the backtest", async () => {
-    const answer = await once.send("POST", "/api/backtest", wish());
+    const answer = await once.send("POST", "/api/backtest", wish()).catch(sayingWhatToDo);
     if (answer.job) return follow(page, answer.job, running, history, true);
     history.load();
     return go(`backtests/${answer.id}`);
   }, { fields });
   made.classList.add("wide-form");
   return made;
+}
+
+/** `stop_atr` is `Stop ATR`. */
+function parameterName(name) {
+  return format.words(name).replace(/\b(atr|rsi|ema|sma|macd|adx|r)\b/g, (word) => word.toUpperCase());
+}
+
+/** A title of the service with names of strategies as words: `Backtest of rsi mean reversion on BTCUSDT`. */
+function titled(title) {
+  const text = title.replace(/\b[a-z]+(?:_[a-z0-9]+)+\b/g, (name) => name.replaceAll("_", " "));
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Missing candles are what most often keeps a test from running; says how to get them. */
+function sayingWhatToDo(error) {
+  if (error.status === 404 && /^No (data|candles)/i.test(error.message)) {
+    error.message = `${error.message.replace(/[.]$/, "")}. Choose another market or span, or have candles brought in: cli.py candles download or import.`;
+  }
+  throw error;
 }
 
 /** Follows what still runs from an earlier visit. */
@@ -156,7 +175,7 @@ function follow(page, first, running, history, open) {
   );
   const element = h(
     "section.card", { "aria-label": `Running: ${first.title}` },
-    h("header", h("h2", first.title), stage, h("div.tools", cancel)), bar
+    h("header", h("h2", titled(first.title)), stage, h("div.tools", cancel)), bar
   );
   running.prepend(element);
   let timer = null;
@@ -220,7 +239,7 @@ function previous(page) {
 }
 
 function row(each, chosen, compare) {
-  const box = h("input", { type: "checkbox", "aria-label": `Choose ${each.title} to compare`, onchange: () => {
+  const box = h("input", { type: "checkbox", "aria-label": `Choose ${titled(each.title)} to compare`, onchange: () => {
     if (box.checked) chosen.add(each.id);
     else chosen.delete(each.id);
     compare.disabled = chosen.size !== 2;
@@ -230,7 +249,7 @@ function row(each, chosen, compare) {
     cell(
       "",
       h(
-        "span", h("a.strong.breaks", { href: `#/backtests/${encodeURIComponent(each.id)}` }, each.title),
+        "span", h("a.strong.breaks", { href: `#/backtests/${encodeURIComponent(each.id)}` }, titled(each.title)),
         each.warnings ? h("span.warn.small", each.warnings === 1 ? " 1 warning" : ` ${each.warnings} warnings`) : null
       ),
       { wide: true }

@@ -21,6 +21,11 @@ export function show(page) {
   return [head("Chat", ...tools), talk.element];
 }
 
+/** Whether a text that is no command is taken in as a signal. */
+function mayPost() {
+  return isAtLeast("analyst");
+}
+
 class Talk {
   constructor(page) {
     this.page = page;
@@ -39,7 +44,7 @@ class Talk {
     this.input = h(
       "textarea",
       {
-        rows: 1, id: "chat-input", maxlength: 4000, placeholder: "/positions, or paste a signal",
+        rows: 1, id: "chat-input", maxlength: 4000, placeholder: mayPost() ? "/positions, or paste a signal" : "/positions",
         "aria-label": "Your message", autocomplete: "off", spellcheck: "false",
       }
     );
@@ -117,7 +122,9 @@ class Talk {
       "Nothing was posted here yet", "Posts of signals and what became of them appear here."
     );
     return empty("Write the first line",
-      "Commands start with a slash. Paste a signal, and it is read and traded as one of yours.",
+      mayPost()
+        ? "Commands start with a slash. Paste a signal, and it is read and traded as one of yours."
+        : "Commands start with a slash.",
       h("button.button", { type: "button", onclick: () => this.send("/help") }, "Show all commands"));
   }
 

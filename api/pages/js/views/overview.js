@@ -7,7 +7,7 @@ import * as format from "../format.js";
 import { calmly, presentMoney, readMoney, whyOld } from "../live.js";
 import { card, cell, empty, facts, head, loads, pill, segments, side, signed, table, trouble, when } from "../parts.js";
 import { stops, who } from "../safety.js";
-import { get } from "../store.js";
+import { get, isAtLeast } from "../store.js";
 
 /** The page. */
 export function show(page) {
@@ -114,7 +114,7 @@ function row(first) {
       ),
       { wide: true }
     ),
-    cell("Price", [old, " ", price], { num: true }), cell("Stop", stop, { num: true }),
+    cell("Price", [price, h("br"), old], { num: true }), cell("Stop", stop, { num: true }),
     cell("Next target", target, { num: true }),
     cell("Profit and loss, USDT", pnl, { num: true }));
   const update = (each) => {
@@ -134,10 +134,10 @@ function latest(page) {
   const place = loads("The latest signals",
     () => call("GET", "/api/signals", { query: { limit: 6 }, signal: page.leaving.signal }), (answer) => {
     if (!answer.signals.length) {
-      return empty(
+      return isAtLeast("analyst") ? empty(
         "No signal has come yet", "Connect a channel, or write a signal into the chat.",
         h("a.button", { href: "#/chat" }, "Open the chat")
-      );
+      ) : empty("No signal has come yet", "Signals appear here as soon as one of the channels posts one.");
     }
     return h("ul.lines", answer.signals.map((each) => h("li",
       h("a.strong", { href: `#/signals/${each.id}` }, format.pair(each.symbol)), " ", side(each.side),

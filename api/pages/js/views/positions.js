@@ -68,7 +68,8 @@ function row(first) {
       { wide: true }
     ),
     cell("Quantity", [parts.quantity, h("br"), parts.whole], { num: true }),
-    cell("Entry", format.price(first.average_price), { num: true }), cell("Price", [parts.old, " ", parts.price], { num: true }), cell("Stop", parts.stop, { num: true }),
+    cell("Entry", format.price(first.average_price), { num: true }),
+    cell("Price", [parts.price, h("br"), parts.old], { num: true }), cell("Stop", parts.stop, { num: true }),
     cell("Targets", [parts.targets, h("br"), parts.next]),
     cell("Profit and loss, USDT", [parts.pnl, h("br"), parts.made], { num: true }),
     h("td.wide", isAtLeast("subscriber")

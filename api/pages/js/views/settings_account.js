@@ -77,7 +77,7 @@ function telegram(user, again) {
       const made = await call("POST", "/api/telegram/link", { body: {} });
       fill(
         place, h("p", "Send this to the bot within ten minutes, or open the link:"),
-        once("Command", `/link ${made.code}`),
+        once("Command", `/link ${made.code}`, "Works once. Whoever sends it is linked to your account: show it to nobody."),
         made.url ? h(
           "a.button", { href: made.url, rel: "noopener noreferrer", target: "_blank" }, "Open Telegram"
         ) : h("p.quiet.small", "This installation has no Telegram bot connected."),

@@ -155,6 +155,12 @@ const SCOPES = [
   ["strategies.read", "Read strategies and backtests"], ["strategies.write", "Change strategies, run backtests"],
 ];
 
+/** A right in words, the first one's capital left out: it stands in a list. */
+function rightOf(verb) {
+  const words = SCOPES.find(([name]) => name === verb)?.[1] ?? verb;
+  return words.charAt(0).toLowerCase() + words.slice(1);
+}
+
 function keys(page) {
   const place = loads("Your API keys",
     () => call("GET", "/api/keys", { signal: page.leaving.signal }), ({ keys: found }) => {
@@ -171,7 +177,7 @@ function keys(page) {
     list.body.append(...found.map((each) => h("tr", cell(
       "", h("b.breaks", each.name), { wide: true }
     ), cell("Begins with", h("code", `${each.prefix}…`)),
-      cell("May", each.scopes ? each.scopes.join(", ") : "all that you may"),
+      cell("May", each.scopes ? each.scopes.map(rightOf).join(", ") : "all that you may"),
       cell("Last used", each.last_used_at ? when(each.last_used_at) : "never"),
       cell("Ends", each.expires_at ? when(each.expires_at) : "never"),
       h(

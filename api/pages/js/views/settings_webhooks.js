@@ -8,6 +8,8 @@ import * as format from "../format.js";
 import { card, cell, empty, loads, pill, table, when } from "../parts.js";
 import { failed, toast } from "../toast.js";
 
+const ALL = "*"; // how the service writes "all events"
+
 /** The card. */
 export function webhooksCard(page) {
   const place = loads("Your webhooks",
@@ -53,19 +55,19 @@ function row(each, place) {
   const button = (name, work, danger = false) => h(
     "button.button.slim",
     {
-      type: "button", class: danger ? "danger" : null, "aria-label": `${name} ${each.name || each.url}`, onclick: work,
+      type: "button", class: danger ? "danger" : null, "aria-label": `${name.replace("…", "")} ${each.name || each.url}`, onclick: work,
     },
     name
   );
   return h("tr",
     cell("", h("span.breaks", each.name ? h("b", each.name, " ") : null, each.url), { wide: true }),
-    cell("Events", each.events.join(", ")),
+    cell("Events", each.events.map((one) => (one === ALL ? "all" : one)).join(", ")),
     cell("State", pill(each.enabled ? "enabled" : "disabled")),
     h(
       "td.wide",
       h(
         "div.row-actions", button("Deliveries", () => deliveries(path)), button("Test", test),
-        button(each.enabled ? "Switch off" : "Switch on", toggle), button("Remove", remove, true)
+        button(each.enabled ? "Switch off" : "Switch on", toggle), button("Remove…", remove, true)
       )
     ));
 }
@@ -88,16 +90,18 @@ async function create(place) {
   const url = field("Address", { type: "url", placeholder: "https://example.com/hook" });
   const name = field("Name", { required: false, maxlength: 80 });
   const events = field(
-    "Events", { value: "*" }, "* for all, or names with commas, for example position.*, signal.received"
+    "Events", { value: "all" }, "all, or names with commas, for example position.*, signal.received"
   );
   const made = await askForm("New webhook", [url.element, name.element, events.element], {
-    yes: "Make it",
+    yes: "Add the webhook",
     send: () => call(
       "POST", "/api/hooks",
       {
         body: {
           url: url.input.value.trim(), name: name.input.value.trim(),
-          events: events.input.value.split(",").map((each) => each.trim()).filter(Boolean),
+          events: events.input.value.split(",").map((each) => each.trim()).filter(Boolean).map(
+            (each) => (each.toLowerCase() === "all" ? ALL : each)
+          ),
         }
       }
     ),

@@ -6,7 +6,7 @@ import * as format from "../format.js";
 import { calmly } from "../live.js";
 import { empty, head, loads, pill, segments, side, signed, when } from "../parts.js";
 import { asked } from "../router.js";
-import { put } from "../store.js";
+import { isAtLeast, put } from "../store.js";
 import { failed, speak } from "../toast.js";
 import { detail } from "./signal.js";
 
@@ -75,6 +75,9 @@ class Feed {
   shown() {
     if (this.rows.length) return this.list;
     if (this.status !== "all") return empty("No such signal", "None of the signals is in this state.");
+    if (!isAtLeast("analyst")) return empty(
+      "No signal has come yet", "Signals appear here as soon as one of the channels posts one."
+    );
     return empty("No signal has come yet",
       "Post one through the chat, connect a Telegram channel, or drop a text file into the inbox folder of the data directory.",
       h("a.button.main", { href: "#/chat" }, "Write one into the chat"));
