@@ -15,7 +15,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from database import Store, Transaction
+from database import Store, StoreError, Transaction
+from modules.connections.feeds.conflation import join_quotes, told_late
 from modules.connections.paper_books import PaperBooks, PaperOrder, PaperPosition, no_position, paper_order
 from modules.domain.errors import Rejected, Unavailable
 from modules.domain.instruments import Instrument
@@ -52,6 +53,7 @@ class PaperExchange:
         self._model = model
         self._fresh_seconds = fresh_seconds
         self._books = PaperBooks(store, board, clock)
+        self._missed: dict[str, Quote] = {}
         self._listeners: list[Callable[[str, OrderReport], None]] = []
 
     def recover(self) -> None:
@@ -122,7 +124,19 @@ class PaperExchange:
     # ---- the market -----------------------------------------------------------------------------------------------
 
     def on_quote(self, quote: Quote) -> int:
-        """Matches the working orders of the quote's symbol, stops first; returns how many orders changed."""
+        """Matches the working orders of the quote's symbol, stops first; returns how many orders changed.
+
+        A quote that the store did not let it book counts with the next one: a stop that was touched is never missed.
+        """
+        missed = self._missed.pop(quote.symbol, None)
+        quote = quote if missed is None else join_quotes(missed, quote)
+        try:
+            return self._match_all(quote)
+        except StoreError:
+            self._missed[quote.symbol] = told_late(quote, None)
+            raise
+
+    def _match_all(self, quote: Quote) -> int:
         orders = self._books.working.get(quote.symbol)
         due = [each for each in orders.values() if _may_fill(each, _seen_by(each, quote))] if orders else []
         doomed = [each for each in self._books.held.get(quote.symbol, {}).values() if self._is_liquidated(each, quote)]

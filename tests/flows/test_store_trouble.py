@@ -102,9 +102,24 @@ def test_a_quote_lost_to_a_full_disk_is_made_good_by_the_next(world: World) -> N
     with commits_fail(StoreFull("disk full")), pytest.raises(StoreFull):
         world.price("BTCUSDT", "58900")
     assert world.position().status is PositionStatus.OPEN
-    world.price("BTCUSDT", "58800")
-    assert world.position().close_reason == "stop_loss"
+    world.price("BTCUSDT", "60500")
+    closed = world.position()
+    assert (closed.close_reason, closed.exit_price) == ("stop_loss", 58_900)
     assert_books_agree(world)
+
+
+def test_a_lost_quote_says_nothing_to_an_order_placed_after_it(world: World) -> None:
+    world.say(ENTRY)
+    world.settle()
+    with commits_fail(StoreFull("disk full")), pytest.raises(StoreFull):
+        world.price("BTCUSDT", "58900")
+    world.say(ENTRY.replace("60000", "59500").replace("59000", "58950"), "2")
+    world.stage.planner.read(world.clock.now())
+    world.clock.advance(1)
+    world.settle()
+    world.price("BTCUSDT", "60500")
+    assert world.position().close_reason == "stop_loss"
+    assert [each["role"] for each in world.store["orders"].all() if each["state"] == "open"] == ["entry"]
 
 
 def test_another_writer_holding_the_file_delays_and_breaks_nothing(world: World) -> None:
