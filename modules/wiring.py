@@ -70,6 +70,8 @@ def open_core(settings: Settings | None = None) -> Core:
     chosen = settings or load_settings()
     if chosen.trading == "live":
         raise Misconfigured(["TRADING: this version trades on paper only; set TRADING=paper"])
+    if chosen.redis_url:
+        raise Misconfigured(["REDIS_URL: this version runs on one machine and speaks to no Redis; leave it empty"])
     ensure_data_dir(chosen)
     try:
         store = open_records(chosen.store_url, chosen.data_dir)

@@ -10,6 +10,7 @@ import pytest
 
 from modules.domain.errors import Misconfigured
 from modules.runtime.settings import Settings, ensure_data_dir, keep_once, kept_secret, load_settings
+from modules.wiring import open_core
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,15 @@ def test_live_trading_needs_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "I_UNDERSTAND_LIVE_TRADING" in only
     monkeypatch.setenv("I_UNDERSTAND_LIVE_TRADING", "yes")
     assert load_settings().trading == "live"
+
+
+@pytest.mark.parametrize(("name", "value"), [("TRADING", "live"), ("REDIS_URL", "redis://localhost:6379/0")])
+def test_what_this_version_cannot_do_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("I_UNDERSTAND_LIVE_TRADING", "yes")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured) as wrong:
+        open_core(load_settings())
+    assert wrong.value.problems[0].startswith(f"{name}: this version")
 
 
 def test_the_readers_three_settings_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
