@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from database import StoreBusy, StoreDamaged, StoreFull
 from database.sqlite_engine import SqliteEngine
 from modules.domain.market import Quote, ms_from_utc
-from modules.domain.plans import ExitRules
+from modules.domain.plans import ExitRules, OppositeRule
 from modules.domain.positions import PositionStatus
 from modules.records import open_records
 from tests.flows.test_trading_entries import assert_books_agree, working
@@ -109,15 +109,15 @@ def test_a_quote_lost_to_a_full_disk_is_made_good_by_the_next(world: World) -> N
 
 
 def test_a_lost_quote_says_nothing_to_an_order_placed_after_it(world: World) -> None:
+    world.account(opposite=OppositeRule.HEDGE)
     world.say(ENTRY)
     world.settle()
     with commits_fail(StoreFull("disk full")), pytest.raises(StoreFull):
-        world.price("BTCUSDT", "58900")
-    world.say(ENTRY.replace("60000", "59500").replace("59000", "58950"), "2")
-    world.stage.planner.read(world.clock.now())
+        world.price("BTCUSDT", "60300/60300/58900/59500")
     world.clock.advance(1)
+    world.say("#BTC/USDT SHORT\nEntry: 60200\nStop Loss: 61500\nTargets: 58000 - 57000\nLeverage: 5x", "2")
     world.settle()
-    world.price("BTCUSDT", "60500")
+    world.price("BTCUSDT", "60000")
     assert world.position().close_reason == "stop_loss"
     assert [each["role"] for each in world.store["orders"].all() if each["state"] == "open"] == ["entry"]
 
