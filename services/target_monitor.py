@@ -44,8 +44,10 @@ class TargetMonitor:
         """A new price. An old one, told on connecting, decides nothing."""
         now = self._clock.now()
         if quote.age_seconds(ms_from_utc(now)) <= self._fresh_seconds:
-            self._monitor.on_quote(quote, now)
-            self._tracker.on_quote(quote, now)
+            try:
+                self._monitor.on_quote(quote, now)
+            finally:  # a store that fails the one must not keep the price from the other
+                self._tracker.on_quote(quote, now)
 
     async def turn(self, now: datetime) -> bool:
         """Learns of signals, fills and updates; asks for the prices it needs."""

@@ -18,6 +18,14 @@ from modules.domain.market import Quote, ms_from_utc
 from modules.domain.plans import ExitRules, OppositeRule
 from modules.domain.positions import PositionStatus
 from modules.records import open_records
+from modules.rehearsal.stage import Board
+from modules.runtime.settings import Settings
+from modules.signals.tracker import SignalTracker
+from modules.trading.advanced_book import AdvancedBook
+from modules.trading.position_monitor import PositionMonitor
+from modules.wiring import open_core
+from services.advanced_orders import AdvancedOrdersMonitor
+from services.target_monitor import TargetMonitor
 from tests.flows.test_trading_entries import assert_books_agree, working
 from tests.flows.world import ENTRY, World
 
@@ -265,3 +273,23 @@ def settle_account(world: World) -> None:
         await lane.idle()
 
     asyncio.run(once())
+
+
+@pytest.mark.parametrize("process", ["targets", "orders"])
+def test_a_price_that_one_part_could_not_book_still_reaches_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    def full(*_: object) -> int:
+        raise StoreFull("disk full")
+
+    seen: list[str] = []
+    monkeypatch.setattr(PositionMonitor, "on_quote", full)
+    for each in (SignalTracker, AdvancedBook):
+        monkeypatch.setattr(each, "on_quote", lambda _self, quote, _now: seen.append(quote.symbol))
+    core = open_core(Settings(_env_file=None, data_dir=tmp_path))
+    made = {"targets": TargetMonitor, "orders": AdvancedOrdersMonitor}[process](core, Board())  # type: ignore[arg-type]
+    now_ms = ms_from_utc(core.clock.now())
+    with pytest.raises(StoreFull):
+        made.quote(Quote.at_price("test", "BTCUSDT", now_ms, Decimal(60_000)))
+    assert seen == ["BTCUSDT"]
+    core.store.close()
