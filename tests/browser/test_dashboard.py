@@ -228,6 +228,9 @@ def test_a_trade_is_opened_by_hand_and_its_stop_follows_the_price(house: Program
     before = {each["id"] for each in house.positions("open")}
     page.get_by_role("button", name="New trade").click()
     page.get_by_label("Market").fill("btc/usdt")
+    page.get_by_label("Stop price").fill("99000")
+    page.get_by_role("button", name="Open the trade").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("beyond the stop of 99000")
     page.get_by_label("Stop price").fill("59000")
     page.get_by_label("Size").select_option("amount")
     page.get_by_label("How much").fill("100")

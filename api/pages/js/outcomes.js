@@ -2,9 +2,9 @@
 
 import { toast } from "./toast.js";
 
-/** The sentence of a refusal, with figure and limit where there are any. */
+/** The sentence of a refusal, with figure and limit where there are any that it does not name itself. */
 export function refusal({ sentence, figure, limit }) {
-  if (figure === null || figure === undefined) return sentence;
+  if (figure === null || figure === undefined || sentence.includes(String(figure))) return sentence;
   return `${sentence} (${figure}${limit === null || limit === undefined ? "" : `, limit ${limit}`})`;
 }
 

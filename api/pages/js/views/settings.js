@@ -21,10 +21,12 @@ export function show(page, { part = "trading" }) {
   const found = PARTS.find(([name]) => name === part) ?? PARTS[0];
   const tabs = h("nav.tabs", { "aria-label": "Parts of the settings" }, PARTS.map(([name, text]) =>
     h("a", { href: `#/settings/${name}`, "aria-current": name === found[0] ? "page" : null }, text)));
-  // On a phone the row is wider than the screen: the part that is shown must be seen as chosen.
-  requestAnimationFrame(() => tabs.querySelector("[aria-current]").scrollIntoView(
-    { inline: "center", block: "nearest" }
-  ));
+  // On a phone the row is wider than the screen: the part that is shown must be seen as chosen. `scrollIntoView` would also
+  // move the place from where the keyboard goes on.
+  requestAnimationFrame(() => {
+    const here = tabs.querySelector("[aria-current]");
+    tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+  });
   return [head("Settings"), tabs, h("div.stack", found[2](page))];
 }
 

@@ -48,10 +48,16 @@ export async function openTrade() {
       h("div.row-2", stop.element, targets.element), h("div.row-2", how.element, size.element),
     h("p.quiet.small", "Your limits and the kill switch apply as to every signal.")], {
     yes: "Open the trade",
-    send: () => once.send("POST", "/api/positions", wish({ symbol, side, type, price, stop, targets, how, size })),
+    send: async () => {
+      const body = wish({ symbol, side, type, price, stop, targets, how, size });
+      const answer = await once.send("POST", "/api/positions", body);
+      if (!answer.refusal) return answer;
+      once.body = null; // the same again is another try: the price may have moved
+      throw new RangeError(refusal(answer.refusal)); // what was written stays, to be put right
+    },
   });
   following.end();
-  if (done) told(done, symbol.input.value.toUpperCase());
+  if (done) toast(`${format.pair(marketOf(symbol.input.value))}: the trade is planned; it appears here once it is filled.`);
 }
 
 function wish({ symbol, side, type, price, stop, targets, how, size }) {
@@ -64,12 +70,17 @@ function wish({ symbol, side, type, price, stop, targets, how, size }) {
   return body;
 }
 
+/** `BTCUSDT` of `btc/usdt`. */
+function marketOf(text) {
+  return text.replace(/[/-]/g, "").trim().toUpperCase();
+}
+
 /** Shows the price of the market that is being written. */
 function follower(input, place) {
   let end = () => {};
   input.addEventListener("change", () => {
     end();
-    const symbol = input.value.replace(/[/-]/g, "").trim().toUpperCase();
+    const symbol = marketOf(input.value);
     say(place, "");
     if (!/^[A-Z0-9]{4,30}$/.test(symbol)) return;
     end = followPrice(
@@ -80,9 +91,4 @@ function follower(input, place) {
     );
   });
   return { end: () => end() };
-}
-
-function told(answer, symbol) {
-  if (answer.refusal) toast(`${symbol} is not traded: ${refusal(answer.refusal)}`, { level: "bad" });
-  else toast(`${symbol}: the trade is planned; it appears here once it is filled.`);
 }
