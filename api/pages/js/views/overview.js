@@ -164,7 +164,7 @@ function state(page) {
         h("span", pill(each.stage), " ", each.by ? `by ${who(each.by)}` : "", each.reason ? `: ${each.reason}` : ""),
       ]);
     }
-    if (!found.length && safety) rows.push(["Kill switch", h("span", pill("active"), " trading is on")]);
+    if (!found.length && safety) rows.push(["New trades", pill("allowed", "good")]);
     fill(place, safety || health ? facts(...rows) : h("p.waiting", "Reading the state…"));
   });
   return card("Trading", place);
