@@ -67,10 +67,9 @@ async def test_a_post_becomes_a_trade_and_a_thread_with_a_picture_in_every_group
         pictures = house.api.accepted("sendPhoto")
         assert {call.chat_id for call in pictures} == {house.vip, TRIAL}
         assert all(call.files["photo"].startswith(b"\x89PNG") for call in pictures)
+        await house.until(lambda: {row["status"] for row in house.store["deliveries"].all()} == {"sent"})
     (position,) = house.positions()
     assert (position["status"], position["close_reason"]) == ("closed", "targets")
-    rows = house.store["deliveries"].all()
-    assert {row["status"] for row in rows} == {"sent"}
 
 
 async def test_a_chat_told_to_wait_keeps_its_order_and_delays_no_other(house: House) -> None:
@@ -220,6 +219,7 @@ async def test_a_telegram_that_does_not_answer_does_not_hold_up_the_local_chat(h
     async with asyncio.timeout(5):
         while not messages_after(house.store, "local:vip", 0):
             await broadcast.turn(house.now())
+            await asyncio.sleep(0.01)
     assert "connecting" in broadcast.status()[1]
     await broadcast.stop()
 
