@@ -5,6 +5,7 @@ What stands in the way of one (damaged candles, a full disk) is logged, and the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from bots.chat import Rooms
@@ -27,6 +28,11 @@ class Pictures:
         self._painter = painter or Painter()
         self._ending = False
         self._log = log("pictures")
+
+    def start(self) -> None:
+        """Gets ready to draw."""
+        with suppress(OSError):  # else the first picture tries again, and is left out
+            self._painter.start()
 
     def draw(self, signal: Signal) -> bytes | None:
         """A signal's picture as PNG, None where none could be drawn. Raises Ending once `close` was called."""

@@ -46,7 +46,8 @@ class Broadcast:
         self._telegram = _telegram_side(core, rooms, self._pictures, self.wake)
 
     async def start(self) -> None:
-        """Says once what is missing."""
+        """Gets ready to draw, and says once what is missing."""
+        self._pictures.start()
         self._dashboard.begin(self._core.clock.now())
         if self._telegram is None:
             self._log.info("no TELEGRAM_BOT_TOKEN: posts and notices go to the local chat (`cli.py chat`)")

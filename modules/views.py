@@ -242,7 +242,7 @@ def position_row(position: Position, prices: Mapping[str, Decimal]) -> dict[str,
         "status": position.status.value,
         "quantity": plain(position.quantity),
         "initial_quantity": plain(position.initial_quantity),
-        "average_price": _rounded(position.average_price),
+        "average_price": _price(position.average_price),
         "current_price": _text(price),
         "stop_loss": _text(position.stop_loss),
         "targets": [
@@ -274,7 +274,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "filled": plain(order.filled),
         "price": _text(order.price),
         "trigger_price": _text(order.trigger_price),
-        "average_price": _rounded(order.average_price) if order.average_price is not None else None,
+        "average_price": _price(order.average_price) if order.average_price is not None else None,
         "fees": _rounded(order.fees),
         "reduce_only": order.reduce_only,
         "leverage": plain(order.leverage),
@@ -382,6 +382,11 @@ def _text(number: Decimal | None) -> str | None:
 
 def _rounded(number: Decimal) -> str:
     return plain(round(number, 8))
+
+
+def _price(number: Decimal) -> str:
+    """An average price to eight places, or eight digits where it is smaller than one."""
+    return plain(round(number, max(8, 7 - number.adjusted()) if number else 8))
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from database import Bell, Store, StoreBusy, StoreError
+from database import Bell, Store, StoreBusy, StoreError, StoreFull
 from modules.accounts.audit import seal_with
 from modules.connections.feeds.hub_client import QuoteClient
 from modules.connections.instrument_catalogue import InstrumentCatalogue
@@ -75,8 +75,8 @@ def open_core(settings: Settings | None = None) -> Core:
     ensure_data_dir(chosen)
     try:
         store = open_records(chosen.store_url, chosen.data_dir)
-    except StoreBusy as busy:
-        raise Unavailable(f"the store is locked: {busy}") from busy
+    except (StoreBusy, StoreFull) as passing:  # it may go over: worth another start
+        raise Unavailable(f"the store can't be used now: {passing}") from passing
     except StoreError as error:
         raise Misconfigured([f"DATABASE_URL: {error}"]) from error
     seal_with(kept_secret(chosen, "secret_key"))
@@ -179,7 +179,8 @@ async def serve(name: str, *, behind: bool = False) -> AsyncIterator[Place]:
     share stays a full one: it writes the same store, and with a smaller share it would keep others waiting for the file.
     """
     if behind and hasattr(os, "sched_setscheduler"):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(OSError):  # some sandboxes forbid it: then it is one of many
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     settings = load_settings()
     set_up_logs(name, settings.log_level, settings.log_format)
     core = open_core(settings)

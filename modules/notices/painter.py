@@ -1,7 +1,7 @@
 """Signal charts drawn beside the process that posts them, behind everybody else: a picture costs more than its trades.
 
-A child process draws one picture at a time (``python -m modules.notices.painter FD``); it starts with the first picture
-and ends with its owner, however that one dies. A picture that can't be drawn is logged and left out: its post goes out.
+A child process draws one picture at a time (``python -m modules.notices.painter FD``); it starts with `start` or the first
+picture and ends with its owner, however that one dies. A picture that can't be drawn is logged and left out: its post goes out.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ class Painter:
         self._child: subprocess.Popen[bytes] | None = None
         self._line: Connection | None = None
         self._log = log("painter")
+
+    def start(self) -> None:
+        """Starts the child ahead of the first picture: loading what draws takes seconds on a busy machine."""
+        with self._lock:
+            if self._line is None:
+                self._start()
 
     def draw(self, signal: Signal, candles: Candles | None) -> bytes | None:
         """The signal's picture as PNG, or None where none could be drawn within half a minute."""
@@ -78,6 +84,9 @@ def main(descriptor: int) -> None:
     for number in (signals.SIGINT, signals.SIGTERM):  # sent to all of the owner's group: the owner then closes the line
         signals.signal(number, signals.SIG_IGN)
     os.nice(_BEHIND_EVERYBODY)
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401 - loaded before the first picture is wanted
+
     from modules.notices.charts import signal_chart
 
     with Connection(descriptor) as line, suppress(EOFError, OSError):

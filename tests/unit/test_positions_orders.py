@@ -21,6 +21,7 @@ from modules.domain.orders import (
 from modules.domain.positions import Position, PositionStatus
 from modules.domain.sides import Action, Side
 from modules.trading.patience import Patience
+from modules.views import position_row
 
 NOW = datetime(2025, 10, 15, 12, tzinfo=UTC)
 D = Decimal
@@ -170,3 +171,8 @@ def test_patience_doubles_ends_and_survives_a_clock_set_back() -> None:
     assert patience.is_due("x", now - timedelta(days=1))
     patience.done("x")
     assert patience.is_due("x", now)
+
+
+def test_an_average_price_of_a_tiny_coin_keeps_its_digits() -> None:
+    assert position_row(replace(LONG, average_price=D("0.0000000119")), {})["average_price"] == "0.0000000119"
+    assert position_row(replace(LONG, average_price=D(1) / 3), {})["average_price"] == "0.33333333"
