@@ -378,9 +378,11 @@ def _orders(reader: Transaction | Store, plan_id: str) -> list[Order]:
 
 
 def _tell_unprotected(tx: Transaction, position: Position, level: DesiredOrder, now: datetime) -> None:
-    """The exchange turned a protective order away and would again: a person must know."""
+    """The exchange turned a protective order away and would again: a person must know. The monitor closes there instead."""
     what = "stop" if level.role is OrderRole.STOP else f"target {level.number}"
-    sentence = f"The exchange refuses the {what} of {position.symbol}; it is not protected there."
+    sentence = (
+        f"The exchange refuses the {what} of {position.symbol}: it is watched here, and closed at the market there."
+    )
     key = f"unprotected:{position.id}:{level.role}:{level.number}:{level.price or level.trigger_price}"
     body = {"area": "protection", "sentence": sentence, "position_id": position.id}
     append(tx, Event(EventKind.ALARM, now, body, key=key, account_id=position.account_id, plan_id=position.plan_id))

@@ -20,7 +20,7 @@ from modules.domain.events import EventKind
 from modules.domain.instruments import Instrument
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.money import ONE, plain
-from modules.domain.orders import OrderRequest, OrderRole, RequestKind
+from modules.domain.orders import OrderRequest, OrderRole, OrderState, RequestKind
 from modules.domain.plans import ExitRules, Plan
 from modules.domain.ports import Instruments
 from modules.domain.positions import Position, PositionStatus
@@ -211,7 +211,6 @@ class PositionMonitor:
 
     def _request(self, event: ExitEvent, now: datetime) -> OrderRequest | None:
         plan = self._plans[event.position_id]
-        resting = bool(self.book.program(event.position_id)["resting"])
         reason = event.reason.value if event.reason else event.kind.value
         common: dict[str, Any] = {
             "account_id": plan.account_id,
@@ -229,16 +228,25 @@ class PositionMonitor:
                 return OrderRequest(
                     id=f"{plan.id}:time", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.CLOSE, **common
                 )
-            case ExitKind.STOP if not resting:
+            case ExitKind.STOP if self._is_watched_here(event, plan, OrderRole.STOP):
                 return OrderRequest(
                     id=f"{plan.id}:stop-out", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.STOP, **common
                 )
-            case ExitKind.TARGET if not resting:
+            case ExitKind.TARGET if self._is_watched_here(event, plan, OrderRole.TARGET):
                 name = f"{plan.id}:target:{event.level}"
                 held = self.book.program(event.position_id)["remaining"] + float(event.share)
                 share = min(ONE, event.share / Decimal(repr(float(held))))
                 return OrderRequest(id=name, kind=RequestKind.CLOSE, share=share, role=OrderRole.TARGET, **common)
         return None
+
+    def _is_watched_here(self, event: ExitEvent, plan: Plan, role: OrderRole) -> bool:
+        """Whether a touched level is closed from here: nothing rests at the exchange, or it refused this level's order."""
+        if not self.book.program(event.position_id)["resting"]:
+            return True
+        mine = (where("plan_id") == plan.id) & (where("role") == role.value)
+        found = [each for each in self._store["orders"].search(mine) if each["number"] == event.level]
+        newest = max(found, key=lambda each: int(each["revision"]), default=None)
+        return newest is not None and newest["state"] == OrderState.REJECTED.value
 
     def _instrument(self, plan: Plan) -> Instrument | None:
         return self._instruments.find(plan.symbol, reference_price=plan.reference_price)

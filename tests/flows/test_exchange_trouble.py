@@ -264,6 +264,26 @@ def test_a_rejected_stop_raises_an_alarm_and_the_position_can_be_closed(
     assert world.position().status is PositionStatus.CLOSED
 
 
+@pytest.mark.parametrize(
+    ("refused", "price", "left"), [(0, "58990", "0"), (1, "61010", "0.048")], ids=["stop", "target"]
+)
+def test_a_level_whose_order_the_exchange_refused_is_closed_by_price(
+    world: World, exchange: TroubledExchange, refused: int, price: str, left: str
+) -> None:
+    world.price("BTCUSDT", "60100")
+    world.say(ENTRY)
+    world.settle()
+    exchange.before["submit"] = [*[None] * refused, Rejected("not now")]
+    world.price("BTCUSDT", "60000")
+    world.settle(reconcile=True)
+    rejected = [each for each in orders(world) if each.state is OrderState.REJECTED]
+    assert len(rejected) == 1
+    world.price("BTCUSDT", price)
+    world.settle()
+    assert world.position().quantity == Decimal(left)  # of 0.095
+    assert_books_agree(world)
+
+
 def test_orders_the_exchange_lost_are_placed_again(world: World, exchange: TroubledExchange) -> None:
     world.say(ENTRY)
     world.settle()
