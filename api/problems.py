@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from flask import Flask, Response, jsonify, make_response
+from flask import Flask, Response, jsonify, make_response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from database import StoreError
+from database import InvalidDocument, StoreError
 from modules.domain.errors import (
     Conflict,
     Halted,
@@ -42,6 +42,8 @@ _STATUS: tuple[tuple[type[Trouble], int], ...] = (
     (Unavailable, 503),
     (OutcomeUnknown, 503),
 )
+#: A zero character as JSON says it; the store can't keep one.
+_ZERO = b"\\u0000"
 _CODES = {
     400: "malformed",
     401: "not_signed_in",
@@ -113,6 +115,8 @@ def _unreadable(app: Flask) -> None:
 def _unable(app: Flask) -> None:
     @app.errorhandler(StoreError)
     def store(error: StoreError) -> tuple[Response, int]:
+        if isinstance(error, InvalidDocument) and _ZERO in request.get_data():
+            return problem(422, "invalid_input", "A text holds a zero character, which can't be kept.")
         log("api").error("store trouble", error=repr(error))
         sentence = "The store can't be used right now; nothing was changed. Try again."
         response, status = problem(503, "store_unavailable", sentence)

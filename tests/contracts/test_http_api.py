@@ -177,6 +177,22 @@ def test_ids_that_no_store_can_hold_are_a_no(door: Door, name: str, value: str) 
     assert name in answer["error"]["fields"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/backtest", {"strategy": "a\0b", "symbol": "BTCUSDT"}),
+        ("/api/database/create-session", {"name": "a\0b"}),
+        ("/api/keys", {"name": "a\0b", "scopes": ["read"]}),
+        ("/api/hooks", {"name": "a\0b", "url": "https://example.com/", "events": ["*"]}),
+    ],
+)
+def test_a_zero_character_is_a_wrong_value_and_no_trouble_of_the_store(
+    door: Door, path: str, body: dict[str, Any]
+) -> None:
+    status, answer = door.call("POST", path, data=json.dumps(body), content_type="application/json")
+    assert (status, answer["error"]["code"]) == (422, "invalid_input")
+
+
 def test_unicode_goes_in_and_comes_out(door: Door) -> None:
     text = "🚀 #BTC/USDT ЛОНГ 做多\nEntry: 60000\nStop Loss: 59000\nTargets: 61000"
     _, taken = door.say(text=text, source="канал", message_id="№1")
