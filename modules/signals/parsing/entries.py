@@ -10,13 +10,18 @@ from statistics import median
 from modules.domain.parses import Order
 from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.reading import AT, Figure, Reading
+from modules.signals.parsing.reading import AT, STOP_SIGNS, Figure, Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.tokens import N, Token
 
 _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1_000_000
 _FEW = 20
+_DRAWN = 3
+_NEAR = Decimal("1.6")
+_TOLD_ELSE = frozenset({p.NOTE, p.LEVEL, p.ENTRY, p.LEVERAGE})
+"""Parts that explain a price beside the entry: a figure of the account, a level of the chart, a further entry."""
+
 _ARROWS = frozenset("→➝➜➡>»")
 _SPAN_JOINT = re.compile(
     r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|та|и|a|à|bis|und|et|en|och|og|dan|va|ve|oraz|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"
@@ -44,6 +49,8 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     for figure in reading.figures:
         groups.setdefault(figure.part, []).append(figure)
     draft = Draft()
+    if (drawn := _drawn(reading)) is not None:
+        groups = drawn
     targets = groups.get(p.TARGET, [])
     stops = groups.get(p.STOP, [])
     entries, draft.entry_kind = _entry_group(groups, symbol, text)
@@ -56,6 +63,8 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
         entries, targets = _lines_below(entries)
     if not targets:
         entries, targets = _along_arrows(entries)
+    if not stops and targets:
+        stops = _losing(_like_entry(groups.get(p.LOSS, []), entries), entries, targets)
     if not targets:
         targets = _like_entry(groups.get(p.PROFIT, []), entries) if stops or groups.get(p.LOSS) else []
         stops = stops or (_like_entry(groups.get(p.LOSS, []), entries) if targets else [])
@@ -72,6 +81,44 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
         draft.unread = sum(figure not in draft.entries for figure in _like_entry(bare, beside))
     draft.labelled = sum(bool(groups.get(part)) for part in (p.ENTRY, p.TARGET, p.STOP))
     return draft
+
+
+def _drawn(reading: Reading) -> dict[str, list[Figure]] | None:
+    """The prices of a call that labels them with pictures alone, where order and position leave one reading only.
+
+    Three groups of prices behind three pictures (the first may stand behind the side or the symbol): the entry comes first, and
+    lies between the stop and all targets, in the order in which the side reaches them. The stop is told by the side, or is drawn
+    as one.
+    """
+    if sum(reading.labels.values()) > reading.pictured or any(f.part in (p.NOTE, p.LEVEL) for f in reading.figures):
+        return None
+    drawn: dict[str, list[Figure]] = {}
+    key = ""
+    for figure in reading.figures:
+        key = figure.picture or (key if drawn and figure.joint else "-")
+        drawn.setdefault(key, []).append(figure)
+    if len(drawn) != _DRAWN or sum(sign != "-" for sign in drawn) < _DRAWN - 1:
+        return None
+    entry, *others = drawn.values()
+    found = [
+        {p.ENTRY: entry, p.STOP: stop, p.TARGET: targets}
+        for stop, targets in (others, others[::-1])
+        if _leads(reading, entry, targets, stop)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _leads(reading: Reading, entry: list[Figure], targets: list[Figure], stop: list[Figure]) -> bool:
+    """Whether one entry lies between one stop and targets that go away from it, as the side or the picture of the stop says."""
+    path = [f.value for f in (*stop, *entry, *targets)]
+    one_each = len(stop) == len(entry) == 1
+    if not one_each or path not in (sorted(path), sorted(path, reverse=True)) or len(set(path)) < len(path):
+        return False
+    if max(path) > 2 * min(path):
+        return False
+    rises = path[0] < path[-1]
+    sides = {part for part, _, _ in reading.sides}
+    return sides == {p.LONG if rises else p.SHORT} if sides else stop[0].picture in STOP_SIGNS
 
 
 def _entry_group(groups: dict[str, list[Figure]], symbol: Found | None, text: str) -> tuple[list[Figure], str]:
@@ -133,6 +180,26 @@ def _like_entry(figures: list[Figure], entries: list[Figure]) -> list[Figure]:
         return []
     entry = entries[0].value
     return [f for f in figures if entry / 2 <= f.value <= entry * 2]
+
+
+def _losing(figures: list[Figure], entries: list[Figure], targets: list[Figure]) -> list[Figure]:
+    """Those of the figures that lie on the side of the entry where the targets are not."""
+    if not entries or not targets:
+        return []
+    entry = entries[0].value
+    rises = {f.value > entry for f in targets}
+    return [f for f in figures if len(rises) == 1 and f.value != entry and (f.value < entry) in rises]
+
+
+def unexplained_loss(reading: Reading, draft: Draft, side: Side) -> bool:
+    """Whether an entry without a stop leaves a price on its losing side unexplained: it may be the stop under a word not known,
+    whether it bears no label or stands among the targets."""
+    if draft.stop is not None or not draft.entries:
+        return False
+    worst = (min if side is Side.LONG else max)(f.value for f in draft.entries)
+    told = {id(f) for f in draft.entries}
+    near = [f for f in reading.figures if id(f) not in told and worst / _NEAR <= f.value <= worst * _NEAR]
+    return any((f.value < worst) == (side is Side.LONG) and f.value != worst and f.part not in _TOLD_ELSE for f in near)
 
 
 def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from modules.domain.parses import Kind
 from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.entries import Draft, side_by_prices
+from modules.signals.parsing.entries import Draft, side_by_prices, unexplained_loss
 from modules.signals.parsing.reading import AT, Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
@@ -125,6 +125,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
         return Evidence(Kind.NONE, 0.8, "a recap of an earlier day")
     if reading.personal and (reading.parts[p.HABIT] or reading.parts[p.EARLIER]):
         return Evidence(Kind.NONE, 0.8, "a story of trades of one's own")
+    if reading.parts[p.RESULT] and reading.tallies >= _LISTED:
+        return Evidence(Kind.NONE, 0.85, "counts the trades of a day or a week")
     gains = reading.percents + reading.distances
     if reading.parts[p.RESULT] and gains >= _LISTED and (len(coins) >= _LISTED or len(reading.sides) >= _LISTED):
         return Evidence(Kind.NONE, 0.85, "a list of past results")
@@ -202,6 +204,10 @@ def _entry(
         return None
     if draft.unread or _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None
+    if known != "written" and reading.refused and not reading.sides:
+        return None
+    if unexplained_loss(reading, draft, side):
+        return None
     leaves = bool(draft.targets) + (draft.stop is not None)
     if (draft.entries or reading.market) and leaves and not _is_prose(reading, draft):
         written = 0.05 * (symbol.weight >= _PAIR) + 0.05 * (known == "written")
@@ -216,6 +222,9 @@ def _short_call(reading: Reading, draft: Draft, leaves: int) -> Evidence | None:
     """A call that names less than all three prices: `leaves` of targets and stop, and perhaps an entry."""
     if leaves == 2 and draft.labelled == 2 and not _is_prose(reading, draft):
         return Evidence(Kind.ENTRY, 0.7, "names a symbol, a side, targets and a stop, with no price to enter at")
+    far = reading.distances >= _LISTED and not reading.gains and not draft.targets and draft.stop is None
+    if far and draft.entries and reading.labels[p.TARGET] and reading.labels[p.STOP] and not _is_prose(reading, draft):
+        return Evidence(Kind.ENTRY, 0.6, "names a symbol, a side and an entry; targets and stop are told as distances")
     if reading.unknown_words > _CHATTY or any(reading.parts[part] for part in _UNSURE):
         return None
     if leaves:

@@ -27,6 +27,8 @@ _CACHED_BELOW = 0x20000
 _TATWEEL = 0x0640
 
 _DASHES = "‐‑‒–—―−➖﹘﹣－⸺⸻"
+_TRADITIONAL = "單買賣開場價損標進點離槓桿倉現貨掛達觸發減幣種對風險區間號約盤漲處觀"
+_SIMPLIFIED = "单买卖开场价损标进点离杠杆仓现货挂达触发减币种对风险区间号约盘涨处观"
 _DIGIT_MARKS: dict[int, int] = {
     **{0x2460 + n: n + 1 for n in range(20)},
     **{0x2474 + n: n + 1 for n in range(20)},
@@ -46,6 +48,7 @@ _DIGIT_MARKS: dict[int, int] = {
     0x1F51F: 10,
 }
 _SINGLE: dict[str, str] = {
+    **dict(zip(_TRADITIONAL, _SIMPLIFIED, strict=True)),
     **dict.fromkeys(_DASHES, "-"),
     **dict.fromkeys("～∼〜˜", "~"),
     **dict.fromkeys("✕⨯", "×"),

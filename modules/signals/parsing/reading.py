@@ -41,6 +41,17 @@ _AWAITED = _words(
     "waiting|watching|awaiting|жду|ждем|ожидаю|ожидаем|слежу|backtest|analysts|bekliyorum|esperando|aguardando|menunggu"
 )
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET, "📤": p.TARGET, "📥": p.ENTRY}
+STOP_SIGNS = frozenset(sign for sign, part in _PICTURED.items() if part == p.STOP)
+_DENIALS = _words(
+    "not|no|never|dont|cannot|не|никогда|nicht|kein|keine|keinen|não|nao|pas|jangan|bukan|tidak|nie|niet|geen|inte|không|不|别|勿|ni"
+)
+_DENIED_BEHIND = _words("degil|nahi|nahin|नहीं|아님")
+_DENIED_WITHIN = 2
+_COUNTED = frozenset({p.TARGET, p.STOP, p.BREAKEVEN, p.STOPPED})
+_TRADES = _words(
+    "trades|wins|losses|losers|winners|сделок|сделки|сделка|плюсов|минусов|угод|operaciones|trade|işlem|transaksi|transakcji"
+)
+_FIRST_PICTURE = "\u2190"
 _BYGONE = frozenset({p.PAST, p.EARLIER})
 _TAKES = frozenset({"take", "takes"})
 _SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
@@ -74,6 +85,7 @@ class Figure:
     label_line: int
     starts: bool = False
     ticked: bool = False
+    picture: str = ""
 
 
 @dataclass(slots=True)
@@ -98,6 +110,9 @@ class Reading:
     personal: bool = False
     headed_result: bool = False
     ticks: int = 0
+    refused: int = 0
+    tallies: int = 0
+    pictured: int = 0
     unreadable: bool = False
 
 
@@ -205,6 +220,7 @@ class Reader:
         following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
         served = self.got or self.part not in LABELS or (self.last is not None and self.last.part == self.part)
         if following is not None and is_price(following) and served:
+            self.found.pictured += 1
             self._label(at, label)
 
     def _tick(self, at: int) -> None:
@@ -366,6 +382,10 @@ class Reader:
 
     def _side(self, at: int, token: Token, label: str) -> None:
         side = _SIDES[label]
+        if self._refuses(at):
+            self.found.refused += 1
+            self._unknown()
+            return
         self.found.sides.append((side, token, self.part in LABELS and not self.got))
         if label != side:
             self.found.limits.append(token)
@@ -376,6 +396,15 @@ class Reader:
         self.got = self.words = 0
         self.label_line, self.label_at = self.line, at
         self.joint = ""
+
+    def _refuses(self, at: int) -> bool:
+        """Whether the side is denied: "not shorting", "do not buy", "don't go long"."""
+        for token in reversed(self.tokens[max(at - _DENIED_WITHIN, 0) : at]):
+            if token.low in _DENIALS or token.low.endswith("n't"):
+                return True
+            if token.type is not T.WORD or token.label not in (None, p.FILLER, "word"):
+                return False
+        return at + 1 < len(self.tokens) and self.tokens[at + 1].low in _DENIED_BEHIND
 
     def _aside(self, label: str) -> None:
         if self.line_open:
@@ -421,6 +450,8 @@ class Reader:
         value = token.value
         if value is None or value <= 0 or self.closed:
             return
+        if self._tallies(at, token):
+            self.found.tallies += 1
         if self._is_counter(at, token, value):
             self.counter = int(value)
             self.line_open = False
@@ -435,9 +466,19 @@ class Reader:
             self.found.distances += 1
             self.found.gains += 1
             return
-        self._figure(token, value)
+        before = self.tokens[at - 1] if at else token
+        drawn = before.type is T.SIGN and before.text >= _FIRST_PICTURE
+        self._figure(token, value, before.text if drawn else "")
 
-    def _figure(self, token: Token, value: Decimal) -> None:
+    def _tallies(self, at: int, token: Token) -> bool:
+        """Whether a small whole number counts targets, stops or trades: "6 targets", "2 стопа", "9 сделок"."""
+        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        before = self.tokens[at - 1] if at else None
+        free = before is None or before.label not in LABELS
+        counts = after is not None and (not after.parts.isdisjoint(_COUNTED) or after.low in _TRADES)
+        return free and counts and token.text.isdigit() and not token.glued
+
+    def _figure(self, token: Token, value: Decimal, picture: str) -> None:
         """Keep a price with the part it plays and what stood before it."""
         part = self.part or ""
         same_line = self.last is not None and self.last.line == self.line and self.last.part == part
@@ -453,6 +494,7 @@ class Reader:
             self.joint if same_line else "",
             self.label_line,
             self.line_open,
+            picture=picture,
         )
         self.found.figures.append(figure)
         if self.counter is not None:

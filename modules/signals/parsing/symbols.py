@@ -73,7 +73,7 @@ COIN_NAMES = {
     "bitcoin": "BTC", "ethereum": "ETH", "ether": "ETH", "solana": "SOL", "ripple": "XRP", "cardano": "ADA", "dogecoin": "DOGE", "litecoin": "LTC", "polkadot": "DOT", "chainlink": "LINK",
     "avalanche": "AVAX", "polygon": "MATIC", "биткоин": "BTC", "биток": "BTC", "битка": "BTC", "биткоина": "BTC", "битку": "BTC", "эфир": "ETH", "эфира": "ETH", "эфириум": "ETH", "эфиру": "ETH", "солана": "SOL", "солану": "SOL",
     "بیتکوین": "BTC", "بیت کوین": "BTC", "اتریوم": "ETH", "比特币": "BTC", "以太坊": "ETH", "大饼": "BTC", "बिटकॉइन": "BTC", "cosmos": "ATOM", "tron": "TRX", "stellar": "XLM", "monero": "XMR", "uniswap": "UNI",
-    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "비트코인": "BTC", "비트": "BTC", "이더리움": "ETH", "이더": "ETH", "البیتکوین": "BTC", "bitcoins": "BTC", **names.declined(),
+    "shiba": "SHIB", "pepe": "PEPE", "toncoin": "TON", "рипл": "XRP", "риплу": "XRP", "aptos": "APT", "arbitrum": "ARB", "بیتكوین": "BTC", "비트코인": "BTC", "비트": "BTC", "이더리움": "ETH", "이더": "ETH", "البیتکوین": "BTC", "bitcoins": "BTC", **names.declined(), **names.coins(),
 }  # fmt: skip
 COINS = frozenset(
     """
@@ -106,6 +106,17 @@ NEVER = frozenset(
     """.split()  # noqa: SIM905
 )
 
+_COMMON = frozenset(
+    """
+    me one om id ar as io op act move near just super people hot flow layer ip mask usual magic meme drift band sun win ach
+    bel dent trump turbo alpha alice audio bake blur ark goat spell s w not
+    """.split()  # noqa: SIM905
+)
+"""Words of everyday speech in one of the languages that are tickers too: a coin only in capitals, with a tag or in a pair."""
+
+_NEVER_ALONE = frozenset({"NOT", "ME"})
+"""Tickers that are function words: a coin only with a tag or in a pair, whatever the letters."""
+
 _LETTER = r"A-Za-z0-9\u00c0-\u052f"
 """What may not touch a symbol: letters of the scripts that put spaces between words; what touches is part of one word."""
 
@@ -134,7 +145,8 @@ _SYMBOL_LABELS = frozenset(
 )
 _AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])")
 _WORD = re.compile(
-    r"بیت کوین|黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
+    names.unspaced()
+    + r"|بیت کوین|黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
 )
 
 
@@ -245,7 +257,7 @@ def _words(text: str, found: list[Found], default_quote: str) -> None:
             found.append(Found(INDICES[low], match.start(), match.end(), 5))
         elif low in COIN_NAMES:
             found.append(Found(COIN_NAMES[low] + default_quote, match.start(), match.end(), 3))
-        elif word in COINS and word not in NEVER and len(word) > 1:
+        elif word in COINS and word not in NEVER and word not in _NEVER_ALONE and len(word) > 1:
             found.append(Found(word + default_quote, match.start(), match.end(), 4))
         elif low in _SYMBOL_LABELS and not text.startswith("_", match.start() - 1):
             _labelled(text, match.end(), found, default_quote)
@@ -287,7 +299,7 @@ def _glued(text: str, match: re.Match[str], found: list[Found]) -> None:
 
 _SIDE_WORD = r"(?:long|short|buy|sell|longing|shorting|лонг|шорт|buying|selling|longs|shorts|compra|venta|beli|jual|kaufen|verkaufen|лонгую|шортим|шортую|лонгуем|купить|продать|做多|做空|多单|空单|开多|开空|看多|看空)"
 _BESIDE = re.compile(
-    rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![{_LETTER}])|(?<![{_LETTER}])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])",
+    rf"(?<![^\W_]){_SIDE_WORD}(?![^\W_])[ ]{{0,3}}[:\-|(/]{{0,2}}[ ]{{0,3}}[#$]?([A-Za-z0-9]{{1,12}})(?![{_LETTER}])|(?<![{_LETTER}])([A-Za-z0-9]{{1,12}})[ ]{{0,3}}(?:'[a-z]{{1,4}}[ ])?[:\-|(/]{{0,2}}[ ]{{0,3}}{_SIDE_WORD}(?![^\W_])",
     re.IGNORECASE,
 )
 
@@ -303,11 +315,23 @@ def beside_side(text: str, default_quote: str, *, only_known: bool = False) -> F
             low, span = word.lower(), match.span(group)
             if low in names.BESIDE:
                 return Found(names.BESIDE[low], *span, 5)
+            if word.upper() not in COINS and names.stem(low).upper() in COINS and not word.isupper():
+                low = names.stem(low)
+                word = low
+            if _is_common(word, text[span[0] - 1 : span[0]]):
+                continue
             known = word.upper() in COINS or low in INDICES or low in NAMED
             ticker = word.isupper() and any(c.isalpha() for c in word) and not only_known
             if known or (ticker and not is_vocabulary(low)):
                 return Found(_completed(word.upper(), default_quote), *span, 5)
     return None
+
+
+def _is_common(word: str, before: str) -> bool:
+    """Whether the word is speech rather than a ticker: nothing marks it as one, and it is written as speech is."""
+    return before not in ("#", "$") and (
+        word.upper() in _NEVER_ALONE or (not word.isupper() and word.lower() in _COMMON)
+    )
 
 
 _ABOUT = re.compile(rf"(?<![^\W_])(?:по|on)[ ]([A-Z][A-Z0-9]{{1,7}})(?![{_LETTER}])")

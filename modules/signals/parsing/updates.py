@@ -199,6 +199,10 @@ class UpdateReader:
         if found is None or self._negated(found[0], happened=True):
             return None
         at, token = found
+        if token.low.startswith("both ") and any(
+            self._levels_behind(i) for i in range(at) if self.tokens[i].label == p.TARGET
+        ):
+            return None  # "TP1 and TP2 both hit": these two, whatever comes behind them
         hit = (
             self._near(at, _HIT_OR_CLOSE, ahead=6) is not None
             or self._ticked(at)

@@ -15,6 +15,7 @@ from modules.signals.parsing.parts import (
     HIT,
     LEVERAGE,
     LONG,
+    LONG_LIMIT,
     LOSS,
     MARKET,
     MAYBE_STOP,
@@ -25,6 +26,7 @@ from modules.signals.parsing.parts import (
     PRICE,
     PROFIT,
     SHORT,
+    SHORT_LIMIT,
     SIGNAL,
     STOP,
     STOPPED,
@@ -98,6 +100,46 @@ TABLES: dict[str, dict[str, str]] = {
         MAYBE_TARGET: "out",
         MAYBE_STOP: "cut",
     },
+    "definitions": {
+        DENIED: "what is a|what's a|what is an|what does|what are|что такое|qué es un|qué es una|qué es el|qué significa|o que é um|o que é uma"
+        "|was ist ein|was ist eine|was bedeutet|cos'è un|cos è un|che cos'è|qu'est ce qu'un|qu est ce qu un|qu'est ce que|c'est quoi un|ne demek"
+        "|apa itu|czym jest|co to jest|що таке|wat is een|co je to|vad är en|什么是|とは何|ما هو|ما هي|چیست|क्या है|là gì",
+    },
+    "the close of the market": {
+        FILLER: "into the close|into close|at the close|before the close|after the close|near the close|by the close|on the close|until the close"
+        "|toward the close|towards the close|market close|us close|ny close|london close|the cash close",
+    },
+    "both": {
+        HIT: "both hit|both done",
+    },
+    "ways out": {
+        STOP: "cut at|cut below|cut above|cut if|cut it at|cut it below|cut it above|risk line|risk level|risk point|liquidate if|liquidate at|liquidate below"
+        "|liquidate above|liquidated if|out if|out if we trade|out if it trades|out if price trades|out below|out above|wrong if|wrong below|wrong above"
+        "|wrong at|abandon below|abandon above|abandon at|bail at|bail below|bail above|bail if|exit if|exit below|exit above|max loss at"
+        "|maximum loss at|loss line|loss limit|stop sits at|stop rests at|stop is at|stop goes at|stop lives at"
+        "|protección|protección en|proteger en|pérdida máxima|pérdida max|máxima pérdida|corte en|cortar en|perda máxima em|corte em|protezione|perdita massima"
+        "|perte maximale|perte max|protection à|maximaler verlust|verlustgrenze|schutz bei|raus bei|raus wenn|azami zarar|maksimum zarar|zararı kes"
+        "|максимальный убыток|линия риска|режем на|режу на|отмена ниже|отмена выше|cut loss kalau|cut loss jika|cut loss kalau close|batas rugi|rugi maksimal"
+        "|maksymalna strata|максимальний збиток|跌破|破位",
+        TARGET: "first scale|first scale at|second scale|second scale at|third scale|scale at|scale out at|scale half at|final at|final scale|final scale at"
+        "|a third at|take a third off at|take a third at|another third at|a third off at|last third at|final third at|a quarter at|take a quarter off at"
+        "|take half off at|half off at|leave the rest for|the rest for|rest for|leave the rest at|the remainder at|covering at|cover at|i cover at|covers at"
+        "|salida 1|salida 2|salida 3|salida 4|saída 1|saída 2|saída 3|exit 1|exit 2|exit 3|sortie 1|sortie 2|sortie 3|uscita 1|uscita 2|uscita 3"
+        "|выход 1|выход 2|выход 3|ausstieg 1|ausstieg 2|ausstieg 3|jual bertahap|jual bertahap di|jual sebagian di|vender por partes"
+        "|фиксируем на|фиксирую на|фіксую на|фіксуємо на|фіксація на",
+        ENTRY: "antri|antri di|antri lagi|antri lagi di|cicil di|tambah di|tambah lagi di",
+    },
+    "zh": {
+        LONG_LIMIT: "挂单买入",
+        SHORT_LIMIT: "挂单卖出",
+        FILLER: "佈局|现货",
+    },
+    "interfaces": {
+        ENTRY: "px|ordpx|order px|entrypx|openpx",
+        STOP: "sltriggerpx|slordpx|sl trigger px|slprice|sltriggerprice|stoplossprice",
+        TARGET: "tptriggerpx|tpordpx|tp trigger px|tpprice|tptriggerprice|takeprofitprice",
+        LEVERAGE: "lever",
+    },
     "slips of the pen": {
         LONG: "lnog|logn|lonng",
         SHORT: "shrot|shor|shortt|seel|selll",
@@ -144,9 +186,22 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "tr": {
         STOP: "stopu|stopları|stoplar|stopunu|stopunuzu|stopumuzu|stopların|sl'yi|sl'i|sl yi|sl'leri|stop'u",
+        TARGET: "hedefe|hedefine|hedefini|hedefimize",
+        SHORT: "short açıyorum|short açtım|shortluyorum|short giriyorum",
+        LONG: "long açıyorum|long açtım|longluyorum|long giriyorum",
+        FILLER: "civarı|civarında|civarından",
         MOVE: "taşıyoruz|taşıdık|taşıyalım|çekebilirsiniz|alalım|yükseltiyoruz|yükseltin",
     },
+    "es": {
+        HIT: "alcanzó|alcanzo|tocó|llegó al|llegó a|alcanza|cumplió|logró",
+        CANCEL: "cancelen|cancelen la orden|cancelad|cancele|anulen|anulad|cancela|cancelen la orden pendiente|eliminen la orden|borren la orden",
+        MARKET: "entrada inmediata",
+        ENTRY: "entrada inmediata",
+    },
     "uk": {
+        LONG: "лонгую|лонгуємо|лонг",
+        SHORT: "шорчу|шортую|шортуємо|шорт",
+        FILLER: "та",
         "#1": "перша|першу|перший|перше|першої",
         "#2": "друга|другу|другий|друге|другої",
         "#3": "третя|третю|третій|третє|третьої",
