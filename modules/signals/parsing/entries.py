@@ -18,6 +18,7 @@ _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1_000_000
 _FEW = 20
 _DRAWN = 3
+_RISKED = frozenset({"risk", "riesgo", "risco", "риск", "risiko", "rischio", "risque", "ryzyko", "ризик", "resiko"})
 _NEAR = Decimal("1.6")
 _TOLD_ELSE = frozenset({p.NOTE, p.LEVEL, p.ENTRY, p.LEVERAGE})
 """Parts that explain a price beside the entry: a figure of the account, a level of the chart, a further entry."""
@@ -64,7 +65,8 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     if not targets:
         entries, targets = _along_arrows(entries)
     if not stops and targets:
-        stops = _losing(_like_entry(groups.get(p.LOSS, []), entries), entries, targets)
+        risked = [f for f in groups.get(p.NOTE, []) if f.said in _RISKED]
+        stops = _losing(_like_entry([*groups.get(p.LOSS, []), *risked], entries), entries, targets)
     if not targets:
         targets = _like_entry(groups.get(p.PROFIT, []), entries) if stops or groups.get(p.LOSS) else []
         stops = stops or (_like_entry(groups.get(p.LOSS, []), entries) if targets else [])

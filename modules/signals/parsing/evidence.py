@@ -35,6 +35,8 @@ _OPENING = 25
 _SHORT_REPLY = 14
 _ADVERT_LINES = 3
 _CHATTING = 2
+_WAYS_OUT = ("cut at", "cut below", "cut above", "cut i", "out ", "exit ", "bail", "cover", "corte", "raus", "跌破")
+"""Words that also tell how to leave a trade that is open: with nothing else they call none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ def _entry(
         return None
     if draft.unread or _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None
-    if known != "written" and reading.refused and not reading.sides:
+    if side.value.lower() in reading.refused:
         return None
     if unexplained_loss(reading, draft, side):
         return None
@@ -223,15 +225,22 @@ def _short_call(reading: Reading, draft: Draft, leaves: int) -> Evidence | None:
     if leaves == 2 and draft.labelled == 2 and not _is_prose(reading, draft):
         return Evidence(Kind.ENTRY, 0.7, "names a symbol, a side, targets and a stop, with no price to enter at")
     far = reading.distances >= _LISTED and not reading.gains and not draft.targets and draft.stop is None
+    far = far and not any(reading.parts[part] for part in (p.HIT, p.RESULT, p.PAST, p.PROFIT))
     if far and draft.entries and reading.labels[p.TARGET] and reading.labels[p.STOP] and not _is_prose(reading, draft):
         return Evidence(Kind.ENTRY, 0.6, "names a symbol, a side and an entry; targets and stop are told as distances")
     if reading.unknown_words > _CHATTY or any(reading.parts[part] for part in _UNSURE):
         return None
-    if leaves:
+    if leaves and not _may_be_open(draft):
         return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to leave at")
     if _is_bare_call(reading, draft):
         return Evidence(Kind.ENTRY, 0.55, "names a symbol, a side and a price to enter at, and nothing else")
     return None
+
+
+def _may_be_open(draft: Draft) -> bool:
+    """Whether all that is priced is a way out, told in words that fit a trade which is open ("out below 98000")."""
+    ways = [*draft.targets, *([draft.stop] if draft.stop else [])]
+    return not draft.entries and all(figure.said.startswith(_WAYS_OUT) for figure in ways)
 
 
 def _is_bare_call(reading: Reading, draft: Draft) -> bool:

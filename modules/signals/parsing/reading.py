@@ -43,27 +43,21 @@ _AWAITED = _words(
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET, "📤": p.TARGET, "📥": p.ENTRY}
 STOP_SIGNS = frozenset(sign for sign, part in _PICTURED.items() if part == p.STOP)
 _DENIALS = _words(
-    "not|no|never|dont|cannot|не|никогда|nicht|kein|keine|keinen|não|nao|pas|jangan|bukan|tidak|nie|niet|geen|inte|không|不|别|勿|ni"
+    "not|no|never|dont|не|никогда|nicht|kein|keine|não|pas|jangan|bukan|tidak|nie|niet|inte|không|不|别|ni"
 )
 _DENIED_BEHIND = _words("degil|nahi|nahin|नहीं|아님")
-_DENIED_WITHIN = 2
 _COUNTED = frozenset({p.TARGET, p.STOP, p.BREAKEVEN, p.STOPPED})
-_TRADES = _words(
-    "trades|wins|losses|losers|winners|сделок|сделки|сделка|плюсов|минусов|угод|operaciones|trade|işlem|transaksi|transakcji"
-)
+_TRADES = _words("trades|wins|losses|losers|winners|сделок|сделки|сделка|плюсов|минусов|угод|operaciones")
 _FIRST_PICTURE = "\u2190"
 _BYGONE = frozenset({p.PAST, p.EARLIER})
-_TAKES = frozenset({"take", "takes"})
 _SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
-_ENDS_OR_SIGNS = (T.LINE, T.SIGN)
-_SHORTEST_RATIO = Decimal(4)
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
 AT = "at"
 _ENTERED = frozenset({p.LONG, p.SHORT, p.PRICE, AT})
 _FURTHER = _words(
     "dca|dca at|dca level|dca entry|add|add at|add more at|adding|bid|bids|усреднение|докупка|добор|сетка"
-    "|сетка до|сетка от|safety order|ekleme|kademeli alim"
+    "|сетка до|сетка от|safety order|ekleme|kademeli alim|antri|antri di|antri lagi|antri lagi di|cicil di|tambah di|tambah lagi di"
 )
 
 
@@ -86,6 +80,7 @@ class Figure:
     starts: bool = False
     ticked: bool = False
     picture: str = ""
+    said: str = ""
 
 
 @dataclass(slots=True)
@@ -110,7 +105,7 @@ class Reading:
     personal: bool = False
     headed_result: bool = False
     ticks: int = 0
-    refused: int = 0
+    refused: set[str] = field(default_factory=set)
     tallies: int = 0
     pictured: int = 0
     unreadable: bool = False
@@ -163,7 +158,7 @@ class Reader:
         self.last: Figure | None = None
         self.joint = ""
         self.closed = False
-        self.spoken = False
+        self.spoken, self.said = False, ""
         self.next_index: dict[str, int] = {}
 
     def read(self) -> Reading:
@@ -293,6 +288,7 @@ class Reader:
         return counts and self._next_number(at + 1, signs_only=True) is not None
 
     def _labelled(self, at: int, token: Token, label: str) -> None:
+        self.said = token.low if label in LABELS or label in _ASIDE else self.said
         if label in LABELS:
             self._label(at, label)
         elif label in _SIDES:
@@ -366,7 +362,7 @@ class Reader:
         if token.low in _SEEKING:
             entered = self.found.labels[p.ENTRY] > 0 or any(f.part in _SIDES for f in self.found.figures)
             return entered and is_price(direct)
-        return self._marked(at, token) or (token.low in _TAKES and self.line_open)
+        return self._marked(at, token) or (token.low in ("take", "takes") and self.line_open)
 
     def _label(self, at: int, label: str) -> None:
         if label == p.ENTRY and self.tokens[at].low in _FURTHER:
@@ -383,7 +379,7 @@ class Reader:
     def _side(self, at: int, token: Token, label: str) -> None:
         side = _SIDES[label]
         if self._refuses(at):
-            self.found.refused += 1
+            self.found.refused.add(side)
             self._unknown()
             return
         self.found.sides.append((side, token, self.part in LABELS and not self.got))
@@ -399,8 +395,8 @@ class Reader:
 
     def _refuses(self, at: int) -> bool:
         """Whether the side is denied: "not shorting", "do not buy", "don't go long"."""
-        for token in reversed(self.tokens[max(at - _DENIED_WITHIN, 0) : at]):
-            if token.low in _DENIALS or token.low.endswith("n't"):
+        for token in reversed(self.tokens[max(at - 2, 0) : at]):
+            if token.low.endswith("n't") or token.low.rpartition(" ")[2] in _DENIALS:
                 return True
             if token.type is not T.WORD or token.label not in (None, p.FILLER, "word"):
                 return False
@@ -495,6 +491,7 @@ class Reader:
             self.label_line,
             self.line_open,
             picture=picture,
+            said=self.said,
         )
         self.found.figures.append(figure)
         if self.counter is not None:
@@ -529,8 +526,7 @@ class Reader:
     def _before_multiple(self, at: int) -> bool:
         """5 in "5-10x" and 25 in "3 to 8x"."""
         tokens = self.tokens
-        end = min(at + 4, len(tokens))
-        for i in range(at + 1, end):
+        for i in range(at + 1, min(at + 4, len(tokens))):
             token = tokens[i]
             if token.type is T.NUMBER:
                 return token.measure is N.MULTIPLE and i > at + 1 and (tokens[at].value or 0) <= 200
@@ -571,11 +567,16 @@ class Reader:
         if after.type is T.SIGN and after.text in "✅+(":
             return True
         if self.part in (p.ENTRY, p.STOP) or self.part in _SIDES:
-            return after.type not in _ENDS_OR_SIGNS and after.label not in (*LABELS, p.LEVERAGE, p.MAYBE_STOP, p.MARKET)
+            return after.type not in (T.LINE, T.SIGN) and after.label not in (
+                *LABELS,
+                p.LEVERAGE,
+                p.MAYBE_STOP,
+                p.MARKET,
+            )
         if value > 1 and int(value) == self.next_index.get(self.part or "", 1):
             return True  # the list goes on, and this place of it is empty
-        beside = [figure.value for figure in self.found.figures if figure.part in (p.ENTRY, p.STOP, *_SIDES)]
-        return not any(max(value / each, each / value) <= _SHORTEST_RATIO for each in beside)
+        beside = [f.value for f in self.found.figures if f.part in (p.ENTRY, p.STOP, *_SIDES)]
+        return not any(max(value / each, each / value) <= 4 for each in beside)
 
     def _counts(self, value: Decimal, following: Token, *, labelled: bool) -> bool:
         """Undecided by signs: it counts if it is the number expected next and the price that follows is of another size."""
@@ -585,8 +586,7 @@ class Reader:
         if labelled and value == 1 and other != other.to_integral_value():
             return True
         expected = self.next_index.get(self.part or "", 1)
-        ratio = max(value / other, other / value)
-        return ratio > 4 or (labelled and int(value) == expected and expected > 1)
+        return max(value / other, other / value) > 4 or (labelled and int(value) == expected and expected > 1)
 
     def _next_number(self, at: int, *, signs_only: bool = False) -> Token | None:
         """The next price on this line that no label or unknown word separates from here."""

@@ -14,7 +14,8 @@ _WORDS = {
     ): "half halves половина половину половины половинку пол полпозиции mitad metade hälfte moitié metà yarı yarısı yarısını"
     " yarısını yarım نصف نیمی setengah separuh 一半 减半 आधा आधी",
     Decimal("0.25"): "quarter четверть четвертую cuarto çeyrek viertel quart ربع seperempat",
-    Decimal(1) / 3: "third thirds треть terço drittel tiers ثلث sepertiga",
+    Decimal(1)
+    / 3: "third thirds треть третину третю terço terzo terzi tercio tercios terços trzecią drittel tercera sepertiganya derde tredjedel tiers ثلث sepertiga",
 }
 SHARES = {fold(word): share for share, words in _WORDS.items() for word in words.split()}
 _BEHIND = 7
@@ -22,8 +23,14 @@ _BEFORE = 4
 _WHOLE = 100
 _LARGEST_DENOMINATOR = 10
 _PROFIT_SIGNS = "+"
-_ORDINAL_TOO = frozenset({"third", "quarter"})
-_ONE = frozenset({"a", "one", "1"})
+_ORDINAL_TOO = frozenset(
+    map(fold, ("third", "quarter", "terzo", "quarto", "cuarto", "третю", "trzecią", "tercera", "derde"))
+)
+_ONE = frozenset(map(fold, ("a", "one", "1", "un", "uno", "una", "um", "bir", "одну", "jedną", "een")))
+_SEVERAL = {
+    **dict.fromkeys(map(fold, ("two", "2", "dos", "due", "deux", "zwei", "dois", "две", "dwie", "iki", "dua")), 2),
+    **dict.fromkeys(map(fold, ("three", "3", "tres", "tre", "trois", "drei", "três", "три", "trzy", "tiga")), 3),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def _at(tokens: list[Token], i: int) -> Share | None:
     if token.type is T.WORD:
         if token.low in _ORDINAL_TOO and not (i and tokens[i - 1].low in _ONE):
             return None
-        return _spelled(token)
+        return _several(_spelled(token), tokens[i - 1] if i else token)
     return _percent(tokens, i) or _fraction(tokens, i)
 
 
@@ -78,6 +85,14 @@ def _spelled(token: Token) -> Share | None:
         if share is not None:
             return Share(share, token.start, token.end)
     return None
+
+
+def _several(share: Share | None, before: Token) -> Share | None:
+    """Two thirds, three quarters: the fraction as often as the number before it says, where that is less than the whole."""
+    times = _SEVERAL.get(before.low, 1)
+    if share is None or times == 1 or share.value * times >= 1:
+        return share
+    return Share(share.value * times, before.start, share.end)
 
 
 def _percent(tokens: list[Token], i: int) -> Share | None:

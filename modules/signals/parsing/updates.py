@@ -297,6 +297,9 @@ class UpdateReader:
 
     def _level(self, at: int) -> int | None:
         """The number of the target that the label at `at` names: TP3, target 2, second target, targets 1, 2 and 3."""
+        own = self.tokens[at].low.rpartition(" ")[2]
+        if self.tokens[at].label == p.TARGET and own.isdigit():
+            return int(own)
         behind = self._levels_behind(at)
         if behind:
             return max(behind)

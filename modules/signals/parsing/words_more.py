@@ -101,8 +101,8 @@ TABLES: dict[str, dict[str, str]] = {
         MAYBE_STOP: "cut",
     },
     "definitions": {
-        DENIED: "what is a|what's a|what is an|what does|what are|что такое|qué es un|qué es una|qué es el|qué significa|o que é um|o que é uma"
-        "|was ist ein|was ist eine|was bedeutet|cos'è un|cos è un|che cos'è|qu'est ce qu'un|qu est ce qu un|qu'est ce que|c'est quoi un|ne demek"
+        DENIED: "what is a|what's a|what is an|что такое|qué es un|qué es una|qué es el|qué significa|o que é um|o que é uma"
+        "|was ist ein|was ist eine|was bedeutet|cos'è un|cos è un|che cos'è|qu'est ce qu'un|qu est ce qu un|c'est quoi un|ne demek"
         "|apa itu|czym jest|co to jest|що таке|wat is een|co je to|vad är en|什么是|とは何|ما هو|ما هي|چیست|क्या है|là gì",
     },
     "the close of the market": {
@@ -151,8 +151,8 @@ TABLES: dict[str, dict[str, str]] = {
         "|invalidates below|invalidates above|invalidates at",
     },
     "hinglish": {
-        LONG: "le lo|lelo|le lena|le len|kharido|khareedo|kharid lo|khareed lo|buy karo|buy kar lo|buy karna|long karo|long le lo",
-        SHORT: "bech do|becho|bech dena|sell karo|sell kar do|sell karna|short karo|short le lo",
+        LONG: "long bana lo|long bana lena|long bana lete|long lo|le lo|lelo|le lena|le len|kharido|khareedo|kharid lo|khareed lo|buy karo|buy kar lo|buy karna|long karo|long le lo",
+        SHORT: "short bana lo|short bana lena|short lo|bech do|becho|bech dena|sell karo|sell kar do|sell karna|short karo|short le lo",
         MARKET: "abhi|abhi ke abhi",
         STOP: "sl lagao|sl lagana|sl rakho|sl rakhna|stop lagao|stoploss lagao",
         FILLER: "lagana|lagao|rakho|rakhna|zaroor|bhai|yaha|yahan",
