@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, request
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 from database import InvalidDocument, StoreError
 from modules.domain.errors import (
@@ -93,13 +93,19 @@ def register(app: Flask) -> None:
             made = make_response(error.response)
             return made, made.status_code
         status = error.code or 500
-        response, status = problem(status, _CODES.get(status, "http_error"), error.description or error.name)
+        response, status = problem(status, _CODES.get(status, "http_error"), _sentence(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response, status
 
     _unreadable(app)
     _unable(app)
+
+
+def _sentence(error: HTTPException) -> str:
+    if error.description == BadRequest.description and request.is_json:
+        return "The body is no JSON that can be read."
+    return error.description or error.name
 
 
 def _unreadable(app: Flask) -> None:

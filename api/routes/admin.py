@@ -32,6 +32,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     """The blueprint over these rooms."""
     blueprint = APIBlueprint("admin", __name__, url_prefix="/api", abp_tags=[Tag(name="admin")])
     _users(blueprint, rooms)
+    _broadcasts(blueprint, rooms)
     _numbers(blueprint, rooms)
     _backups(blueprint, rooms)
     return blueprint
@@ -78,6 +79,8 @@ def _users(blueprint: APIBlueprint, rooms: Rooms) -> None:
             count = administration.sign_out(tx, current(), path.user_id, now=rooms.clock.now(), origin=origin())
         return answer({"sessions_ended": count})
 
+
+def _broadcasts(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.post("/admin/broadcast", summary="A text to the groups; the same text within ten minutes goes out once")
     @needs(Verb.BROADCAST)
     def broadcast(body: BroadcastBody) -> Answer:

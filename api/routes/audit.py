@@ -89,13 +89,21 @@ def _watch_refusals(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.after_app_request
     def note_refusal(response: Response) -> Response:
         who: Principal | None = g.get("principal")
-        refused = response.status_code in (403, 404) and request.path.startswith("/api/")
-        if who is not None and refused and request.url_rule is not None:  # a path that isn't there refuses nobody
+        # A path that isn't there refuses nobody, nor does a market without candles.
+        if who is not None and request.path.startswith("/api/") and request.url_rule and _is_refusal(response):
             try:
                 _note(rooms, who, response.status_code)
             except StoreError as error:  # the answer is made already
                 log("api").error("a refusal could not be written down", user=who.user_id, error=repr(error))
         return response
+
+
+def _is_refusal(response: Response) -> bool:
+    """Whether somebody asked for what is not theirs: a right, or an object."""
+    if response.status_code != 404:
+        return response.status_code == 403
+    said = response.get_json(silent=True)
+    return isinstance(said, dict) and said.get("error", {}).get("code") == NotFound.code
 
 
 def _note(rooms: Rooms, who: Principal, status: int) -> None:

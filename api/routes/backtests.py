@@ -41,7 +41,8 @@ def routes(rooms: Rooms) -> APIBlueprint:
     desk = BacktestDesk(rooms.store, rooms.settings.data_dir / "run", rooms.clock)
     _handing_in(blueprint, desk)
     _following(blueprint, desk, rooms)
-    _reading(blueprint, desk, Redrawing(rooms.store, rooms.settings.data_dir))
+    _reading(blueprint, desk)
+    _files(blueprint, desk, Redrawing(rooms.store, rooms.settings.data_dir))
     return blueprint
 
 
@@ -106,7 +107,7 @@ def _following(blueprint: APIBlueprint, desk: BacktestDesk, rooms: Rooms) -> Non
         return answer({"job": job_row(desk.queue.cancel(current().user_id, path.job_id, rooms.clock.now()))})
 
 
-def _reading(blueprint: APIBlueprint, desk: BacktestDesk, redrawing: Redrawing) -> None:
+def _reading(blueprint: APIBlueprint, desk: BacktestDesk) -> None:
     @blueprint.get("/history", summary="Your finished tests, newest first; the newest hundred are kept")
     @needs(Verb.READ_BACKTESTS)
     def history(query: BacktestQuery) -> Answer:
@@ -125,6 +126,8 @@ def _reading(blueprint: APIBlueprint, desk: BacktestDesk, redrawing: Redrawing) 
         desk.results.delete(current().user_id, path.backtest_id)
         return answer({"id": path.backtest_id})
 
+
+def _files(blueprint: APIBlueprint, desk: BacktestDesk, redrawing: Redrawing) -> None:
     @blueprint.get(
         "/<backtest_id>/report",
         summary="The report: one HTML page that loads nothing",

@@ -40,7 +40,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     def ticker(path: MarketPath) -> Answer:
         now = rooms.clock.now()
         if listed.find(path.symbol) is None:
-            raise NotFound(f"{path.symbol} isn't listed here.")
+            raise NotFound(f"{path.symbol} isn't listed here.", code="unknown_symbol")
         followed = rooms.watched.look(path.symbol, now)
         quote = rooms.prices.latest(path.symbol)
         if quote is not None:

@@ -40,6 +40,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     blueprint = APIBlueprint("hooks", __name__, url_prefix="/api/hooks", abp_tags=[Tag(name="webhooks out")])
     book = WebhookBook(rooms.store, kept_secret(rooms.settings, "secret_key"), outbound_rules(rooms.settings))
     _hooks(blueprint, rooms, book)
+    _trying(blueprint, rooms, book)
     _deliveries(blueprint, rooms, book)
     return blueprint
 
@@ -82,6 +83,8 @@ def _hooks(blueprint: APIBlueprint, rooms: Rooms, book: WebhookBook) -> None:
         book.remove(asked_now(rooms), path.hook_id)
         return answer({})
 
+
+def _trying(blueprint: APIBlueprint, rooms: Rooms, book: WebhookBook) -> None:
     @blueprint.post("/<hook_id>/secret", summary="Another secret; the answer holds it, this once")
     @needs(Verb.MANAGE_WEBHOOKS)
     def rotate(path: HookPath) -> Answer:

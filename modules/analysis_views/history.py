@@ -56,7 +56,9 @@ def read_history(
         and (exchange is None or name.exchange == exchange)
     ]
     if not usable:
-        raise NotFound(f"no candles of {wanted.symbol} that make {wanted.timeframe} bars are stored here")
+        raise NotFound(
+            f"no candles of {wanted.symbol} that make {wanted.timeframe} bars are stored here", code="no_data"
+        )
     found = [
         History(
             venue, wanted.timeframe, _joined(store, [n for n in usable if n.exchange == venue], length_ms, at_ms, bars)
@@ -68,7 +70,8 @@ def read_history(
         when = f"{utc_from_ms(at_ms):%Y-%m-%d %H:%M}"
         raise NotFound(
             f"no {wanted.timeframe} candle of {wanted.symbol} that is stored here closed recently before {when} UTC;"
-            " name another time, or `cli.py candles download` newer ones"
+            " name another time, or `cli.py candles download` newer ones",
+            code="no_data",
         )
     return max(kept, key=lambda one: (min(len(one.candles), ENOUGH_BARS), one.closed_ms))
 

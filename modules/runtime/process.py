@@ -61,9 +61,7 @@ async def live(
     """
     logger = log(worker.name)
     await worker.start()
-    # What was loaded stays: without this, looking through it for garbage stops an executor for a tenth of a second.
-    gc.collect()
-    gc.freeze()
+    _keep_what_was_loaded()
     failures = 0
     try:
         while not stopping.is_set():
@@ -92,6 +90,12 @@ async def live(
         heartbeat.beat(ms_from_utc(clock.now()), state="stopping")
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(worker.stop(), 5)
+
+
+def _keep_what_was_loaded() -> None:
+    """Takes it out of garbage collection: looking through it would stop an executor for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -47,9 +47,11 @@ def market_of(store: CandleStore, strategy: Strategy, symbol: str, at_ms: int) -
     if not found and len(missing) == 1:
         raise missing[0]
     if not found and missing:
-        raise NotFound(f"no stored candles of {symbol} make {strategy.timeframe} bars that closed lately")
+        raise NotFound(
+            f"no stored candles of {symbol} make {strategy.timeframe} bars that closed lately", code="no_data"
+        )
     if not found:
-        raise NotFound(f"no candles of {symbol} that make {strategy.timeframe} bars are stored here")
+        raise NotFound(f"no candles of {symbol} that make {strategy.timeframe} bars are stored here", code="no_data")
     return max(found, key=lambda each: (each.closed_ms, len(each.candles)))
 
 

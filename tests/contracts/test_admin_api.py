@@ -313,6 +313,14 @@ def test_one_sees_what_was_done_to_one_but_not_who_did_it(house: House) -> None:
     assert "u-admin" in {each["who"] for each in theirs["entries"]}
 
 
+def test_a_market_without_candles_refuses_nobody(house: House) -> None:
+    status, body = house.call("admin", "GET", "/api/analytics/advanced-smc/XRPUSDT")
+    assert (status, body["error"]["code"]) == (404, "no_data")
+    assert audited(house, "access.refused") == []
+    assert house.call("admin", "GET", "/api/signals/none")[0] == 404
+    assert len(audited(house, "access.refused")) == 1
+
+
 def test_refusals_are_written_down_and_many_of_them_are_an_alert(house: House) -> None:
     for _ in range(60):
         assert house.call("subscriber", "GET", "/api/admin/users")[0] == 403

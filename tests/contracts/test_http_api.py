@@ -123,6 +123,7 @@ def test_an_edited_message_is_an_update_and_its_repeat_is_none(door: Door) -> No
 def test_a_malformed_body_is_a_clear_no(door: Door, raw: bytes) -> None:
     status, body = door.call("POST", "/api/signals/inbox", data=raw, content_type="application/json")
     assert status in (400, 415, 422), body
+    assert "browser" not in body["error"]["message"]
     assert door.world.store["messages"].all() == []
 
 

@@ -151,7 +151,7 @@ def test_the_switch(house: House) -> None:
 def test_what_it_says_now(house: House) -> None:
     made = create(house)
     status, body = house.call("ann", "POST", f"/api/strategies/{made}/evaluate", json={"symbol": "BTCUSDT"})
-    assert (status, body["error"]["code"]) == (404, "not_found")
+    assert (status, body["error"]["code"]) == (404, "no_data")
     store_candles(house)
     status, body = house.call("ann", "POST", f"/api/strategies/{made}/evaluate")
     assert status == 200
