@@ -7,7 +7,7 @@ import signal as signals
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,18 +44,25 @@ def painter() -> Iterator[Painter]:
     made.close()
 
 
-def test_one_child_draws_every_picture_behind_everybody(painter: Painter) -> None:
+@pytest.fixture
+def own() -> Callable[[], set[int]]:
+    """The children that this test has made: others of the process may have theirs."""
+    before = children(os.getpid())
+    return lambda: children(os.getpid()) - before
+
+
+def test_one_child_draws_every_picture_behind_everybody(painter: Painter, own: Callable[[], set[int]]) -> None:
     assert (painter.draw(said(), None) or b"").startswith(PNG)
-    first = children(os.getpid())
+    first = own()
     assert (painter.draw(said(), None) or b"").startswith(PNG)
-    assert children(os.getpid()) == first
+    assert own() == first
     assert len(first) == 1
     assert os.getpriority(os.PRIO_PROCESS, first.pop()) >= 15
 
 
-def test_a_killed_child_costs_one_picture_at_most(painter: Painter) -> None:
+def test_a_killed_child_costs_one_picture_at_most(painter: Painter, own: Callable[[], set[int]]) -> None:
     assert painter.draw(said(), None) is not None
-    for child in children(os.getpid()):
+    for child in own():
         os.kill(child, signals.SIGKILL)
     painter.draw(said(), None)
     assert (painter.draw(said(), None) or b"").startswith(PNG)
@@ -66,10 +73,13 @@ def test_a_picture_that_cannot_be_drawn_is_left_out_and_the_next_is_drawn(painte
     assert painter.draw(said(), None) is not None
 
 
-def test_closing_ends_the_child(painter: Painter) -> None:
+def test_closing_ends_the_child(painter: Painter, own: Callable[[], set[int]]) -> None:
+    painter.start()
+    assert len(own()) == 1
     painter.draw(said(), None)
+    assert len(own()) == 1
     painter.close()
-    assert not children(os.getpid())
+    assert not own()
 
 
 def test_a_killed_owner_leaves_no_child_behind() -> None:
