@@ -396,10 +396,10 @@ class Reader:
     def _refuses(self, at: int) -> bool:
         """Whether the side is denied: "not shorting", "do not buy", "don't go long"."""
         for token in reversed(self.tokens[max(at - 2, 0) : at]):
-            if token.low.endswith("n't") or token.low.rpartition(" ")[2] in _DENIALS:
-                return True
             if token.type is not T.WORD or token.label not in (None, p.FILLER, "word"):
                 return False
+            if token.low.endswith("n't") or token.low.rpartition(" ")[2] in _DENIALS:
+                return True
         return at + 1 < len(self.tokens) and self.tokens[at + 1].low in _DENIED_BEHIND
 
     def _aside(self, label: str) -> None:
