@@ -157,7 +157,7 @@ class WsgiRunner:
         except Exception as error:  # noqa: BLE001 - the edge of the process: one request must not end a thread
             log("api").error("request broke", path=request.path.decode("latin-1"), error=repr(error), exc_info=error)
             part = (_BROKEN if rest is None else b"", True, False)  # amid an answer no other may begin
-        request.rest = answer
+        request.rest = None if part[1] else answer  # kept, the two would hold each other until garbage is collected
         self._send(request, part)
 
     def _answer(self, request: Request) -> Generator[Part, None, None]:
