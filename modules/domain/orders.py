@@ -106,9 +106,10 @@ class WantedTarget:
 class OrderRequest:
     """A wish to trade. `id` is derived from what it is for, so making the same wish twice makes one.
 
-    PLACE uses `action, role, type, quantity, price, trigger_price`; CLOSE uses `quantity` or `share` (of what is left, 1 =
-    all); MOVE_STOP uses `price` (None = to the entry price); SET_TARGETS replaces the targets not hit yet by `targets`; CANCEL_ORDER names in `cancels` the request whose order is no
-    longer wanted. `plan_id` binds every kind to one trade of one account.
+    PLACE uses `action, role, type, quantity, price, trigger_price`; CLOSE uses `quantity` or `share` (of what is left,
+    1 = all), or with the role TARGET its `number` (what that target still has to close); MOVE_STOP uses `price` (None = to
+    the entry price); SET_TARGETS replaces the targets not hit yet by `targets`; CANCEL_ORDER names in `cancels` the request
+    whose order is no longer wanted. `plan_id` binds every kind to one trade of one account.
     """
 
     id: str

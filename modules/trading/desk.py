@@ -121,7 +121,8 @@ class Desk:
             plan = _plan(tx, request.plan_id)
             position = _position(tx, plan.id)
             instrument = self._instrument(plan)
-            order = ticket(request, account, plan, position=position, instrument=instrument, now=now)
+            orders = _orders(tx, plan.id)
+            order = ticket(request, account, plan, position=position, instrument=instrument, orders=orders, now=now)
             refused = order if isinstance(order, Refused) else self._objection(tx, order, account, request, view)
             if refused is not None or isinstance(order, Refused):
                 if refused is not None:
@@ -326,7 +327,8 @@ class Desk:
             append(tx, settlement.position_event(EventKind.TARGETS_CHANGED, position, now, body, request.id))
 
     async def _close(self, account: Account, request: OrderRequest) -> None:
-        everything = (request.share is None and request.quantity is None) or request.share == ONE
+        a_part = request.quantity is not None or request.role is OrderRole.TARGET
+        everything = request.share == ONE or (request.share is None and not a_part)
         if everything and not await self._cancel_entries(account, request.plan_id):
             self._cancel_entries_later(request)
         order = self._admit(account, request, None)

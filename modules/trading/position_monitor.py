@@ -233,10 +233,8 @@ class PositionMonitor:
                     id=f"{plan.id}:stop-out", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.STOP, **common
                 )
             case ExitKind.TARGET if self._is_watched_here(event, plan, OrderRole.TARGET):
-                name = f"{plan.id}:target:{event.level}"
-                held = self.book.program(event.position_id)["remaining"] + float(event.share)
-                share = min(ONE, event.share / Decimal(repr(float(held))))
-                return OrderRequest(id=name, kind=RequestKind.CLOSE, share=share, role=OrderRole.TARGET, **common)
+                name, number = f"{plan.id}:target:{event.level}", event.level
+                return OrderRequest(id=name, kind=RequestKind.CLOSE, role=OrderRole.TARGET, number=number, **common)
         return None
 
     def _is_watched_here(self, event: ExitEvent, plan: Plan, role: OrderRole) -> bool:

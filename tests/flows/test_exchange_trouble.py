@@ -264,23 +264,39 @@ def test_a_rejected_stop_raises_an_alarm_and_the_position_can_be_closed(
     assert world.position().status is PositionStatus.CLOSED
 
 
-@pytest.mark.parametrize(
-    ("refused", "price", "left"), [(0, "58990", "0"), (1, "61010", "0.048")], ids=["stop", "target"]
-)
-def test_a_level_whose_order_the_exchange_refused_is_closed_by_price(
-    world: World, exchange: TroubledExchange, refused: int, price: str, left: str
-) -> None:
+def with_refused(world: World, exchange: TroubledExchange, skipped: int) -> None:
+    """A trade entered, with one protective order refused: the stop, or after `skipped` others a target."""
     world.price("BTCUSDT", "60100")
     world.say(ENTRY)
     world.settle()
-    exchange.before["submit"] = [*[None] * refused, Rejected("not now")]
+    exchange.before["submit"] = [*[None] * skipped, Rejected("not now")]
     world.price("BTCUSDT", "60000")
     world.settle(reconcile=True)
-    rejected = [each for each in orders(world) if each.state is OrderState.REJECTED]
-    assert len(rejected) == 1
-    world.price("BTCUSDT", price)
+    assert [each.state for each in orders(world)].count(OrderState.REJECTED) == 1
+
+
+def test_a_stop_the_exchange_refused_is_closed_by_price(world: World, exchange: TroubledExchange) -> None:
+    with_refused(world, exchange, 0)
+    world.price("BTCUSDT", "58990")
     world.settle()
-    assert world.position().quantity == Decimal(left)  # of 0.095
+    assert world.position().quantity == 0
+    assert_books_agree(world)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_target_the_exchange_refused_is_closed_by_price(
+    world: World, exchange: TroubledExchange, number: int
+) -> None:
+    with_refused(world, exchange, number)
+    wanted = [(each.number, each.quantity) for each in orders(world) if each.role is OrderRole.TARGET]
+    for price in ("61010", "62010", "63010")[:number]:
+        world.price("BTCUSDT", price)
+        world.settle(reconcile=True)
+    filled = {each.number: each.filled for each in orders(world) if each.role is OrderRole.TARGET and each.filled}
+    assert filled == dict(wanted[:number])
+    assert [level.hit_at is not None for level in world.position().targets] == [n < number for n in range(3)]
+    assert [event["number"] for event in world.events("TargetHit")] == list(range(1, number + 1))
+    assert world.position().close_reason == ("targets" if number == 3 else None)
     assert_books_agree(world)
 
 
