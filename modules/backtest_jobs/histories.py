@@ -226,8 +226,8 @@ def _exchanges(needs: Needs, stored: set[str], symbol: str) -> list[str]:
         if needs.simulated:
             return sorted(stored & {SIMULATED})
         raise InvalidInput(
-            f"{symbol} has only candles of the simulated market here; name the exchange 'simulated' to test on them"
-            " all the same",
+            f"{symbol} has only candles of the simulated market here. Real ones come by `candles download` or `candles"
+            " import`; to test on the made-up ones all the same, name the exchange 'simulated' (--simulated at the terminal)",
             code="simulated_candles",
             fields={"exchange": "only simulated candles are stored"},
         )

@@ -13,7 +13,6 @@ from playwright.sync_api import Page
 from tests.browser.browsing import CHROMIUM, chromium, low_contrast, nameless_controls, overflows
 
 pytestmark = [
-    pytest.mark.xdist_group("pages"),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
 WELL = '<html lang="en"><body><main><h1>Title</h1><button>Go</button>{}</main></body></html>'

@@ -30,7 +30,6 @@ from tests.processes.running import Program, until
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.xdist_group("dashboard"),
     pytest.mark.timeout(300),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
@@ -298,11 +297,22 @@ def test_the_chat_answers_and_renders_no_html_of_others(house: Program, visitor:
 
 
 def test_operators_change_a_role_and_find_it_in_the_audit_log(house: Program, visitor: Visitor) -> None:
+    page, name = visitor.page, "newcomer@example.com"
+    added = house.cli("user", "add", name, "--role", "subscriber")
+    assert added.returncode == 0, added.stderr
     visitor.go("users", "Users")
-    expect(visitor.page.locator('tr[data-user="operator"]')).to_contain_text("Owner")
+    expect(page.locator('tr[data-user="operator"]')).to_contain_text("Owner")
+    page.get_by_role("button", name=f"Role: {name}").click()
+    page.get_by_role("dialog").get_by_label("Role", exact=True).select_option("analyst")
+    page.get_by_role("button", name="Change the role").click()
+    expect(page.locator("tr[data-user]", has_text=name)).to_contain_text("Analyst")
     visitor.go("audit", "Audit")
-    expect(visitor.page.get_by_role("region", name="Log")).to_contain_text("safety.")
-    expect(visitor.page.get_by_role("region", name="Log")).to_contain_text(EMAIL)
+    newest = page.get_by_role("region", name="Log").locator("tbody tr").first
+    for text in (EMAIL, "user.role", name, "analyst"):
+        expect(newest).to_contain_text(text)
+
+
+def test_operators_see_each_process_with_its_number(house: Program, visitor: Visitor) -> None:
     visitor.go("system", "System")
     expect(visitor.page.get_by_role("region", name="Processes")).to_contain_text("executor")
     assert set(house.pids()) <= set(visitor.page.locator("main").inner_text().split())

@@ -18,7 +18,6 @@ from tests.browser.browsing import CHROMIUM
 from tests.browser.modules import Ask, asking
 
 pytestmark = [
-    pytest.mark.xdist_group("pages"),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,7 +17,6 @@ from tests.browser.browsing import CHROMIUM
 from tests.browser.modules import Ask, asking
 
 pytestmark = [
-    pytest.mark.xdist_group("pages"),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
 ]
 THROUGH = "return new m.Editor(a.language, a.document, null).read();"

@@ -21,7 +21,7 @@ let names = new Map(); // id of a user -> address or name
 async function readNames(page) {
   try {
     const users = await all("/api/admin/users", "users", {}, MOST_NAMES);
-    names = new Map(users.map((each) => [each.id, each.email ?? each.name ?? each.id]));
+    names = new Map(users.map((each) => [each.id, each.email || each.name || each.id])); // who is gone has neither
   } catch (error) {
     if (error.kind === undefined) throw error;
   }

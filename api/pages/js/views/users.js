@@ -56,7 +56,7 @@ export function show(page) {
 }
 
 function row(each, again) {
-  const name = each.email ?? each.name ?? each.id;
+  const name = each.email || each.name || each.id;
   const mine = each.id === get("principal")?.user_id;
   const button = (text, act, danger = false) => h(
     "button.button.slim",
