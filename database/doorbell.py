@@ -34,6 +34,11 @@ class Doorbell:
         self._sender.setblocking(False)
         self._known: tuple[int, list[str]] = (-1, [])
 
+    @property
+    def was_used(self) -> bool:
+        """Whether anybody ever listened here; nobody does before the store is made."""
+        return self.directory.exists()
+
     def ring(self) -> None:
         """Wake every listener; never waits and never fails. Sockets of listeners that died are cleared away."""
         for name in self._listeners():

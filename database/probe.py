@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,8 @@ APPLICATION_ID = 0x445A4B31  # marks the file as a store of this kind
 LAYOUT = 1  # of the store's own tables
 
 _MAGIC = b"SQLite format 3\x00"
+#: A store that somebody else is just making is empty for some milliseconds.
+_BEING_MADE_SECONDS = 2.0
 
 
 def probe(path: Path, known_version: int | None = None) -> None:
@@ -45,6 +48,17 @@ def probe(path: Path, known_version: int | None = None) -> None:
     _judge(path, owner, layout, tables, cut_short=not _has_log(path) and path.stat().st_size < pages * size)
     if known_version is not None and recorded > known_version:
         raise StoreTooNew(f"{path}: schema version {recorded}, this program knows {known_version}")
+
+
+def refuse_emptied(path: Path) -> None:
+    """Refuse a file that was a store once and holds nothing now: to begin anew there would hide the loss."""
+    deadline = time.monotonic() + _BEING_MADE_SECONDS
+    while path.exists() and path.stat().st_size == 0:
+        if time.monotonic() > deadline:
+            raise StoreDamaged(
+                f"{path}: empty, though it was in use; restore a backup, or delete the file to begin anew"
+            )
+        time.sleep(0.05)
 
 
 def _recorded_version(connection: sqlite3.Connection) -> int:

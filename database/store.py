@@ -23,6 +23,7 @@ from database.errors import InvalidQuery, StoreUnavailable, UnknownCollection
 from database.journal import Journal
 from database.leases import Leases
 from database.migrations import Migration, migrate, ordered, schema_version
+from database.probe import refuse_emptied
 from database.specs import CollectionSpec
 from database.sqlite_engine import SqliteEngine
 from database.transaction import Transaction
@@ -47,9 +48,13 @@ def open_store(
         raise InvalidQuery("a collection is declared twice")
     newest = max((migration.version for migration in ordered(migrations)), default=0)
     path = _path_of(url)
-    engine = SqliteEngine(path, sync=sync, timeout_seconds=timeout_seconds, known_version=newest)
-    store = Store(engine, specs, Doorbell(bells or Path(f"{path}-bells")))
     with ExitStack() as undo:
+        doorbell = Doorbell(bells or Path(f"{path}-bells"))
+        undo.callback(doorbell.close)
+        if doorbell.was_used:
+            refuse_emptied(path)
+        engine = SqliteEngine(path, sync=sync, timeout_seconds=timeout_seconds, known_version=newest)
+        store = Store(engine, specs, doorbell)
         undo.callback(store.close)
         schema.create_tables(engine, specs)
         migrate(engine, migrations, store.transaction)

@@ -18,11 +18,10 @@ from database import Store
 from modules.accounts.alerts import open_count
 from modules.accounts.people import is_active
 from modules.domain.errors import InvalidInput
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.orders import RequestStatus
 from modules.domain.people import Role
 from modules.notices.outbox import DeliveryStatus
-from modules.views import iso
 
 _WORKING_ORDERS = ["submitted", "unknown", "open", "partially_filled"]
 _DAY = timedelta(days=1)
@@ -81,7 +80,7 @@ def activity(store: Store, limit: int, cursor: str | None = None) -> tuple[list[
         if entry.seq < before_fact
     ]
     newest = sorted((*deeds, *facts), key=lambda each: (each["at"], each["seq"]), reverse=True)[:limit]
-    shown = [{**each, "at": iso(each["at"])} for each in newest]
+    shown = [{**each, "at": iso_from_ms(each["at"])} for each in newest]
     if len(newest) < limit:
         return shown, None
     deed = min((each["seq"] for each in newest if each["kind"] == "deed"), default=before_deed)

@@ -14,8 +14,8 @@ from modules.domain.money import ZERO, plain
 from modules.domain.plans import Plan, TradeSettings
 from modules.domain.signals import Signal
 from modules.records import from_document
+from modules.rows import signal_row, source_row
 from modules.trade_views import fills_of, plan_row
-from modules.views import signal_row, source_row
 
 _RECENT = 20
 

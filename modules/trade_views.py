@@ -11,14 +11,14 @@ from tinydb import where
 
 from database import Store
 from modules.domain.errors import InvalidInput, NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.money import plain
 from modules.domain.orders import Fill, Order
 from modules.domain.plans import Plan
 from modules.domain.positions import Position
 from modules.records import from_document
+from modules.rows import order_row, position_row
 from modules.trading.manual import is_by_hand
-from modules.views import iso, order_row, position_row
 
 _FIRST_DAY = datetime.fromisoformat("2009-01-03T00:00:00+00:00")
 _DAYS = {"day": 0, "week": 6, "month": 29, "year": 364}
@@ -81,7 +81,7 @@ def fill_row(fill: Fill) -> dict[str, Any]:
         "quantity": plain(fill.quantity),
         "fee": plain(round(fill.fee, 8)),
         "maker": fill.maker,
-        "at": iso(ms_from_utc(fill.at)),
+        "at": iso_from_ms(ms_from_utc(fill.at)),
     }
 
 
@@ -135,8 +135,8 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "leverage": plain(plan.leverage),
         "risk_amount": plain(round(plan.risk_amount, 8)) if plan.risk_amount is not None else None,
         "notes": list(plan.notes),
-        "created_at": iso(ms_from_utc(plan.created_at)),
-        "expires_at": iso(ms_from_utc(plan.expires_at)),
+        "created_at": iso_from_ms(ms_from_utc(plan.created_at)),
+        "expires_at": iso_from_ms(ms_from_utc(plan.expires_at)),
     }
 
 
@@ -171,7 +171,7 @@ def waiting_row(kept: Mapping[str, Any]) -> dict[str, Any]:
         "symbol": kept["symbol"],
         "status": kept["status"],
         "outcome": kept["outcome"],
-        "created_at": iso(kept["created_at"]),
+        "created_at": iso_from_ms(kept["created_at"]),
     }
     if kept["kind"] == "oco":
         row["take_profit_price"] = kept["first"]["price"]
@@ -192,4 +192,4 @@ def equity_series(store: Store, account_id: str, since: datetime, limit: int) ->
     if len(marks) > limit:
         step = (len(marks) - 1) / max(limit - 1, 1)
         marks = [marks[round(index * step)] for index in range(limit)]
-    return [{"time": iso(each["at"]), "equity": each["equity"], "wallet": each["wallet"]} for each in marks]
+    return [{"time": iso_from_ms(each["at"]), "equity": each["equity"], "wallet": each["wallet"]} for each in marks]

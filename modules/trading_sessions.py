@@ -14,13 +14,12 @@ from typing import Any
 from tinydb import where
 
 from database import Store, Transaction
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.money import ZERO, plain
 from modules.domain.people import Account
 from modules.domain.positions import Position
 from modules.records import from_document
 from modules.trading.manual import is_by_hand
-from modules.views import iso
 
 
 def begin(tx: Transaction, account: Account, name: str, key: str, equity: str, now: datetime) -> str:
@@ -62,8 +61,8 @@ def session_row(store: Store, document: Mapping[str, Any], now: datetime) -> dic
         "account_id": document["account_id"],
         "name": document["name"],
         "status": "active" if ended is None else "ended",
-        "started_at": iso(document["started_at"]),
-        "ended_at": iso(ended) if ended is not None else None,
+        "started_at": iso_from_ms(document["started_at"]),
+        "ended_at": iso_from_ms(ended) if ended is not None else None,
         "equity_at_start": document["equity_at_start"],
         "equity_at_end": document["equity_at_end"],
         "total_trades": len(trades),
@@ -95,6 +94,6 @@ def trade_row(position: Position) -> dict[str, Any]:
         "r_multiple": plain(round(r_multiple, 3)) if r_multiple is not None else None,
         "stop_loss": plain(position.initial_stop) if position.initial_stop is not None else None,
         "close_reason": position.close_reason,
-        "opened_at": iso(ms_from_utc(position.opened_at)),
-        "closed_at": iso(ms_from_utc(position.closed_at)) if position.closed_at is not None else None,
+        "opened_at": iso_from_ms(ms_from_utc(position.opened_at)),
+        "closed_at": iso_from_ms(ms_from_utc(position.closed_at)) if position.closed_at is not None else None,
     }

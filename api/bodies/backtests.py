@@ -162,14 +162,14 @@ class SearchBody(BacktestBody):
     seed: int = Field(default=1, ge=0, le=2**31)
 
     def wish(self) -> dict[str, Any]:
-        hunt: dict[str, Any] = {
+        search: dict[str, Any] = {
             "space": self.space, "method": self.method, "trials": self.trials, "objective": self.objective,
             "min_trades": self.min_trades, "seed": self.seed,
         }  # fmt: skip
         return {
             **super().wish(),
             "kind": "search",
-            "search": {name: value for name, value in hunt.items() if value is not None},
+            "search": {name: value for name, value in search.items() if value is not None},
         }
 
 

@@ -19,6 +19,7 @@ from modules.accounts.audit import record
 from modules.accounts.permissions import Verb
 from modules.backups import Backup
 from modules.domain.errors import Conflict
+from modules.domain.market import iso_from_utc
 from modules.notices.broadcasts import send_to_groups
 from modules.trading import safety
 from modules.trading.safety import Scope
@@ -150,5 +151,5 @@ def _backups(blueprint: APIBlueprint, rooms: Rooms) -> None:
 
 
 def _backup_row(backup: Backup) -> dict[str, Any]:
-    made = backup.made_at.isoformat().replace("+00:00", "Z")
+    made = iso_from_utc(backup.made_at)
     return {"name": backup.name, "made_at": made, "bytes": backup.size_bytes}

@@ -14,8 +14,7 @@ from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
 from modules.analysis_views import Weights
 from modules.domain.errors import InvalidInput
-from modules.domain.market import ms_from_utc
-from modules.views import iso
+from modules.domain.market import iso_from_ms, ms_from_utc
 
 Answer = tuple[Any, int]
 
@@ -124,5 +123,5 @@ def _weights(weights: Weights) -> dict[str, Any]:
     return {
         "weights": dict(weights.values),
         "documented": weights.documented,
-        "changed_at": None if changed is None else iso(changed),
+        "changed_at": None if changed is None else iso_from_ms(changed),
     }

@@ -16,9 +16,9 @@ from api.platform.description import file_answer
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import InvalidInput, NotAllowed, NotFound
+from modules.domain.market import iso_from_ms
 from modules.domain.people import Principal
 from modules.notices.questions import ask, pending, room_of
-from modules.views import iso
 
 Answer = tuple[Any, int]
 
@@ -95,7 +95,7 @@ def _message(message: Mapping[str, Any], who: Principal) -> dict[str, Any]:
         "text": message["text"],
         "markup": message["author"] == "bot",
         "reply_to": int(message["reply_to"]) if message["reply_to"] else None,
-        "at": iso(message["at"]),
+        "at": iso_from_ms(message["at"]),
         "buttons": message.get("buttons") or [],
         "picture": bool(message.get("picture")),
         "signal_id": message.get("signal_id"),

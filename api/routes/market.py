@@ -14,9 +14,8 @@ from modules.analysis_views import History, read_history
 from modules.candles.store import CandleStore
 from modules.connections.instrument_catalogue import InstrumentCatalogue
 from modules.domain.errors import NotFound, Unavailable
-from modules.domain.market import Quote, ms_from_utc
+from modules.domain.market import Quote, iso_from_ms, ms_from_utc
 from modules.domain.money import plain
-from modules.views import iso
 
 Answer = tuple[Any, int]
 
@@ -60,7 +59,7 @@ def _rows(history: History) -> list[dict[str, Any]]:
     columns = (candles.timestamp, candles.open, candles.high, candles.low, candles.close, candles.volume)
     return [
         {
-            "time": iso(int(at)),
+            "time": iso_from_ms(int(at)),
             "open": float(opened),
             "high": float(high),
             "low": float(low),
@@ -78,7 +77,7 @@ def _of_candle(symbol: str, history: History, now_ms: int) -> dict[str, Any]:
         "price": repr(float(history.candles.close[-1])),
         "bid": None,
         "ask": None,
-        "time": iso(history.closed_ms),
+        "time": iso_from_ms(history.closed_ms),
         "age_seconds": round((now_ms - history.closed_ms) / 1000, 1),
         "exchange": history.exchange,
         "source": "candle",
@@ -94,7 +93,7 @@ def _of_quote(quote: Quote, now_ms: int, fresh_seconds: float) -> dict[str, Any]
         "price": plain(quote.last),
         "bid": plain(quote.bid),
         "ask": plain(quote.ask),
-        "time": iso(quote.time_ms),
+        "time": iso_from_ms(quote.time_ms),
         "age_seconds": round(max(age, 0.0), 1),
         "exchange": quote.exchange,
         "source": "quote",

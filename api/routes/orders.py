@@ -18,6 +18,7 @@ from modules.accounts.audit import record
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import Conflict, NotFound, Unavailable
 from modules.domain.positions import Position, PositionStatus
+from modules.rows import order_row
 from modules.trade_views import (
     order_of,
     plan_of,
@@ -32,7 +33,6 @@ from modules.trading import advanced_book, manual
 from modules.trading.manual_waiting import oco_pair, trailing_rule, trailing_stop
 from modules.trading.orders_by_hand import outcome_of_open
 from modules.trading.waiting_orders import AdvancedOrder
-from modules.views import order_row
 
 Answer = tuple[Any, int]
 

@@ -24,13 +24,12 @@ from modules.accounts.audit_views import AuditFilter
 from modules.accounts.permissions import Verb
 from modules.admin_views import overview
 from modules.domain.errors import NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.people import Account
 from modules.domain.positions import Position
 from modules.records import from_document
 from modules.trade_views import period_start
 from modules.trading_sessions import trade_row
-from modules.views import iso
 
 Answer = tuple[Any, int]
 
@@ -62,7 +61,7 @@ def _own_figures(blueprint: APIBlueprint, rooms: Rooms) -> None:
     def performance(query: OwnDaysQuery) -> Answer:
         account, since = own_account(rooms, query.account_id), _since(rooms, query.days)
         trades = figures.closed_since(rooms.store, account.id, since)
-        span = {"days": query.days, "since": iso(ms_from_utc(since))}
+        span = {"days": query.days, "since": iso_from_ms(ms_from_utc(since))}
         shown = {"performance": figures.performance(trades), "symbols": figures.by_symbol(trades)}
         return answer({"account_id": account.id, "currency": account.currency, **span, **shown})
 
@@ -105,7 +104,7 @@ def _everybodys_figures(blueprint: APIBlueprint, rooms: Rooms) -> None:
         whole = overview(rooms.store, rooms.clock.now(), _health(rooms))
         counts = {name: whole[name] for name in ("users", "accounts", "trades", "signals")}
         made = figures.by_currency(rooms.store, since)
-        return answer({"days": query.days, "since": iso(ms_from_utc(since)), **counts, "performance": made})
+        return answer({"days": query.days, "since": iso_from_ms(ms_from_utc(since)), **counts, "performance": made})
 
     @blueprint.get("/api/admin/trading/performance", summary="What every account's closed trades made, by account id")
     @needs(Verb.READ_ALL_TRADES)
@@ -151,7 +150,7 @@ def _signs_of_life(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.get("/api/test", summary="Whether anybody answers")
     @needs(None)
     def test() -> Answer:
-        return answer({"message": "This is the API.", "time": iso(ms_from_utc(rooms.clock.now()))})
+        return answer({"message": "This is the API.", "time": iso_from_ms(ms_from_utc(rooms.clock.now()))})
 
     @blueprint.get("/api/system/ip", summary="The public address, where the settings name it")
     @needs(Verb.READ_SYSTEM)

@@ -15,14 +15,13 @@ from api.platform.strict_json import takes_raw_body
 from api.rooms import Rooms, answer
 from api.scope import own_accounts
 from modules.accounts.permissions import Verb, may, require
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.money import plain
 from modules.domain.people import Account
 from modules.trading import safety
 from modules.trading.breaker import BreakerRules
 from modules.trading.safety import Effective, SafetyState, Scope, Stage
 from modules.trading.safety_records import change, effective_for, read_kill_file, state_of
-from modules.views import iso
 
 Answer = tuple[Any, int]
 Step = Callable[[SafetyState], SafetyState]
@@ -169,7 +168,7 @@ def _stored(rooms: Rooms, document: dict[str, Any]) -> dict[str, Any]:
 
 def _row(state: SafetyState) -> dict[str, Any]:
     def moment(at: datetime | None) -> str | None:
-        return iso(ms_from_utc(at)) if at is not None else None
+        return iso_from_ms(ms_from_utc(at)) if at is not None else None
 
     return {
         "id": state.id,

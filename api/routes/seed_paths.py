@@ -21,7 +21,7 @@ from modules.accounts.audit import record
 from modules.accounts.permissions import Verb
 from modules.admin_views import metrics
 from modules.domain.errors import InvalidInput
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.money import plain
 from modules.domain.positions import Position
 from modules.records import from_document
@@ -29,7 +29,6 @@ from modules.trading import safety
 from modules.trading.safety import SafetyState, Scope, Stage
 from modules.trading.safety_records import change, effective_for
 from modules.trading_sessions import begin, session_row, trade_row
-from modules.views import iso
 
 Answer = tuple[Any, int]
 _WORDS = {Stage.PAUSED: "paused", Stage.REDUCING: "killed", Stage.FLATTEN: "stopping", Stage.LOCKED: "killed"}
@@ -101,7 +100,7 @@ def _standing(blueprint: APIBlueprint, rooms: Rooms) -> None:
     def system_metrics() -> Answer:
         now = rooms.clock.now()
         health = rooms.views.health(now, trading=rooms.settings.trading, feed=rooms.prices.feed())
-        return answer({"time": iso(ms_from_utc(now)), "health": health, "metrics": metrics(rooms.store)})
+        return answer({"time": iso_from_ms(ms_from_utc(now)), "health": health, "metrics": metrics(rooms.store)})
 
     @blueprint.get("/database/risk-limits", summary="One's own limits, and the deployment's, which nobody exceeds")
     @needs(Verb.READ_TRADES)
@@ -194,7 +193,7 @@ def _state(rooms: Rooms) -> dict[str, Any]:
         "mode": rooms.settings.trading,
         "stopped_by": holds.by or None,
         "reason": holds.reason or None,
-        "until": iso(ms_from_utc(holds.until)) if holds.until is not None else None,
+        "until": iso_from_ms(ms_from_utc(holds.until)) if holds.until is not None else None,
         "open_positions": len(rooms.views.positions("open", accounts=[account.id], limit=500).rows),
         "sources": list(account.settings.sources),
     }

@@ -11,12 +11,11 @@ from api.gate import current, needs
 from api.rooms import Rooms, answer
 from api.routes.accounts import caller, granted
 from modules.accounts.desk import open_accounts
-from modules.accounts.office import iso
 from modules.accounts.people import by_telegram
 from modules.accounts.permissions import Verb
 from modules.accounts.telegram_login import read_init_data, read_widget
 from modules.domain.errors import NotSignedIn
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 
 Answer = tuple[Any, int]
 
@@ -33,7 +32,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     @needs(Verb.OWN_PROFILE)
     def link() -> Answer:
         made = desk.linking.begin(current())
-        expires = iso(ms_from_utc(made.expires_at))
+        expires = iso_from_ms(ms_from_utc(made.expires_at))
         return answer({"code": made.code, "url": made.url or None, "expires_at": expires}, 201)
 
     @blueprint.delete("/telegram/link", summary="Take the link away")

@@ -12,7 +12,7 @@ from api.gate import current, needs, origin
 from api.rooms import Rooms, answer
 from modules.accounts.permissions import Verb
 from modules.connections.safe_http import outbound_rules
-from modules.domain.market import utc_from_ms
+from modules.domain.market import iso_from_ms
 from modules.notices.webhook_book import Asked, Hook, HookChange, WebhookBook
 from modules.notices.webhook_rules import EVENT_TYPES
 from modules.records import to_document
@@ -30,8 +30,7 @@ def asked_now(rooms: Rooms) -> Asked:
 def shown_times(document: dict[str, Any]) -> dict[str, Any]:
     """The document with its times as answers have them."""
     return {
-        name: utc_from_ms(value).isoformat().replace("+00:00", "Z") if name in _TIMES and value is not None else value
-        for name, value in document.items()
+        name: iso_from_ms(value) if name in _TIMES and value is not None else value for name, value in document.items()
     }
 
 
@@ -120,5 +119,5 @@ def _hook_row(hook: Hook) -> dict[str, Any]:
 
 def _delivery_row(row: dict[str, Any]) -> dict[str, Any]:
     hidden = ("hook_id", "user_id", "due_at", "once")
-    waits = utc_from_ms(row["due_at"]).isoformat().replace("+00:00", "Z") if row["status"] == "queued" else None
+    waits = iso_from_ms(row["due_at"]) if row["status"] == "queued" else None
     return {**shown_times({k: v for k, v in row.items() if k not in hidden}), "next_try_at": waits}

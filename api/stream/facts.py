@@ -17,7 +17,7 @@ from api.stream import protocol
 from api.stream.hub import Hub
 from api.stream.topics import channel_key
 from database import Entry, Store
-from modules.domain.events import EventKind
+from modules.domain.events import SIGNAL_EVENTS, EventKind
 from modules.domain.market import utc_from_ms
 
 RETAINED = 5_000
@@ -25,18 +25,6 @@ CONSUMER = "stream"
 _CHECKPOINT = "journal"
 _BATCH = 500
 
-_SIGNALS = frozenset(
-    {
-        EventKind.SIGNAL_RECEIVED,
-        EventKind.SIGNAL_REFUSED,
-        EventKind.UPDATE_RECEIVED,
-        EventKind.UPDATE_UNBOUND,
-        EventKind.SIGNAL_ENTERED,
-        EventKind.SIGNAL_TARGET_HIT,
-        EventKind.SIGNAL_STOP_MOVED,
-        EventKind.SIGNAL_CLOSED,
-    }
-)
 _ORDERS = frozenset(
     {
         EventKind.PLAN_MADE,
@@ -142,7 +130,7 @@ class Facts:
     def _places(self, entry: Entry) -> Iterator[tuple[str, str, str | None]]:
         """(topic, type, owner) of each channel the fact belongs to. Of the journal alone: the same at every reading."""
         kind, account = entry.kind, entry.body.get("account_id")
-        if kind in _SIGNALS:
+        if kind in SIGNAL_EVENTS:
             owner = entry.body.get("owner")
             yield ("signals", "signal", None) if owner is None else ("signals:own", "signal", str(owner))
         elif kind in _POSITIONS or kind in _ORDERS:

@@ -19,8 +19,8 @@ from database import Store
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.positions import Position, PositionStatus
 from modules.records import from_document
+from modules.rows import SILENT_AFTER_MS, position_row
 from modules.runtime.heartbeat import Beat, read_beats
-from modules.views import SILENT_AFTER_MS, position_row
 
 POSITIONS_MS = 1_000
 PROCESSES_MS = 500

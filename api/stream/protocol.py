@@ -7,12 +7,13 @@ A client's message is one JSON object with an `action`. A server's message is on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from modules.domain.errors import InvalidInput
+from modules.domain.market import iso_from_utc
 
 ACTIONS = ("auth", "subscribe", "unsubscribe", "resume", "ping", "stats")
 #: A client's longest message and a session's most topics.
@@ -93,7 +94,7 @@ def _after(said: dict[str, Any]) -> int:
 
 def iso_time(at: datetime) -> str:
     """ISO-8601 UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_from_utc(at, timespec="milliseconds")
 
 
 def message(kind: str, topic: str, seq: int, time: str, data: Any, *, merged: int = 1) -> bytes:

@@ -14,10 +14,10 @@ from tinydb import where
 from database import Document, Store, Transaction
 from modules.accounts.audit import record
 from modules.accounts.listing import page
-from modules.accounts.office import iso
 from modules.accounts.people import by_email, is_active
 from modules.accounts.sessions import end_all
 from modules.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from modules.domain.market import iso_from_ms
 from modules.domain.people import Principal, Role
 
 
@@ -139,8 +139,8 @@ def user_row(reader: Store | Transaction, user: Document) -> dict[str, Any]:
         "role": user["role"],
         "enabled": bool(user.get("enabled", True)),
         "telegram_linked": user.get("telegram_id") is not None or str(user["id"]).startswith("tg-"),
-        "created_at": iso(int(user["created_at"])),
-        "last_seen_at": None if seen is None else iso(seen),
+        "created_at": iso_from_ms(int(user["created_at"])),
+        "last_seen_at": None if seen is None else iso_from_ms(seen),
         "accounts": reader["accounts"].count(mine),
     }
 

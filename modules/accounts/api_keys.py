@@ -15,11 +15,11 @@ from database import Document
 from modules.accounts import audit
 from modules.accounts.mail_wording import Letter
 from modules.accounts.mails import post
-from modules.accounts.office import Caller, Office, iso, shown
+from modules.accounts.office import Caller, Office, shown
 from modules.accounts.people import is_active, principal, require_personal
 from modules.accounts.permissions import Verb, may
 from modules.domain.errors import Conflict, InvalidInput, NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.people import Principal
 
 MOST_KEYS = 25
@@ -133,10 +133,10 @@ def key_row(row: Document, now: datetime) -> dict[str, Any]:
         "name": row["name"],
         "prefix": row["prefix"],
         "scopes": row["scopes"],
-        "created_at": iso(row["created_at"]),
-        "expires_at": iso(row["expires_at"]),
+        "created_at": iso_from_ms(row["created_at"]),
+        "expires_at": iso_from_ms(row["expires_at"]),
         "expired": _expired(row, now),
-        "last_used_at": iso(row["last_used_at"]),
+        "last_used_at": iso_from_ms(row["last_used_at"]),
     }
 
 

@@ -14,8 +14,7 @@ from database import Document, Store
 from modules.accounts.alerts import ALERTS
 from modules.accounts.audit import LOG
 from modules.accounts.listing import page
-from modules.accounts.office import iso
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,12 @@ def suspicious(store: Store, *, limit: int, cursor: str | None = None) -> tuple[
 
 def audit_row(row: Document) -> dict[str, Any]:
     """A row as answers carry it."""
-    return {**row, "at": iso(row["at"])}
+    return {**row, "at": iso_from_ms(row["at"])}
 
 
 def alert_row(alert: Document) -> dict[str, Any]:
     """An alert as answers carry it."""
-    return {**alert, "at": iso(alert["at"]), "acknowledged_at": iso(alert["acknowledged_at"])}
+    return {**alert, "at": iso_from_ms(alert["at"]), "acknowledged_at": iso_from_ms(alert["acknowledged_at"])}
 
 
 def _action(action: str) -> QueryInstance:

@@ -20,10 +20,9 @@ from tinydb import where
 from database import Document, Store, Transaction
 from modules.accounts.audit import record
 from modules.accounts.listing import page
-from modules.accounts.office import iso
 from modules.accounts.vault import Keyring, Place, seal
 from modules.domain.errors import Conflict, InvalidInput, NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.people import Principal
 
 KEYS = "exchange_keys"
@@ -183,8 +182,8 @@ def key_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "api_key": row["masked"],
         "enabled": row["enabled"],
         "leverage_cap": row["leverage_cap"],
-        "created_at": iso(row["created_at"]),
-        "check": {**row["check"], "at": iso(row["check"]["at"])},
+        "created_at": iso_from_ms(row["created_at"]),
+        "check": {**row["check"], "at": iso_from_ms(row["check"]["at"])},
     }
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from database import Store
 from modules.accounts.passwords import Passwords
 from modules.accounts.tokens import Tokens
-from modules.domain.market import utc_from_ms
 from modules.domain.ports import Clock
 from modules.runtime.settings import Settings, kept_secret
 
@@ -45,8 +44,3 @@ def open_office(store: Store, clock: Clock, settings: Settings, passwords: Passw
 def shown(at: datetime) -> str:
     """A time as mails say it."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def iso(at_ms: int | None) -> str | None:
-    """A stored time as answers carry it."""
-    return None if at_ms is None else utc_from_ms(at_ms).isoformat().replace("+00:00", "Z")

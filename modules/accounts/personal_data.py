@@ -20,13 +20,13 @@ from modules.accounts.api_keys import key_row
 from modules.accounts.first_start import OPERATOR
 from modules.accounts.mail_wording import Letter
 from modules.accounts.mails import post
-from modules.accounts.office import Caller, Office, iso, shown
+from modules.accounts.office import Caller, Office, shown
 from modules.accounts.one_time import Purpose
 from modules.accounts.people import require_personal
 from modules.accounts.profile import profile_row
 from modules.accounts.sessions import session_row
 from modules.domain.errors import Conflict, NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.people import Principal, Role
 from modules.records import COLLECTIONS
 
@@ -113,7 +113,7 @@ class PersonalData:
             raise NotFound("There is no such user.")
         mine = where("user_id") == who.user_id
         found: dict[str, Any] = {
-            "exported_at": iso(ms_from_utc(now)),
+            "exported_at": iso_from_ms(ms_from_utc(now)),
             "user": {
                 **profile_row(user),
                 "telegram_id": user.get("telegram_id"),

@@ -12,9 +12,10 @@ from database import Document, InvalidDocument
 from modules.accounts import attempts, audit
 from modules.accounts.mail_wording import Letter
 from modules.accounts.mails import post
-from modules.accounts.office import Caller, Office, iso, shown
+from modules.accounts.office import Caller, Office, shown
 from modules.accounts.two_factor import is_on
 from modules.domain.errors import Conflict, InvalidInput, NotFound, TooMany
+from modules.domain.market import iso_from_ms
 from modules.domain.people import Principal
 
 MOST_PREFERENCES = 16_384
@@ -94,5 +95,5 @@ def profile_row(user: Mapping[str, Any]) -> dict[str, Any]:
         "two_factor": is_on(user.get("two_factor")),
         "telegram_linked": user.get("telegram_id") is not None,
         "has_password": bool(user.get("password_hash")),
-        "created_at": iso(user.get("created_at")),
+        "created_at": iso_from_ms(user.get("created_at")),
     }

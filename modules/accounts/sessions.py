@@ -18,11 +18,11 @@ from database import Document, Store, Transaction
 from modules.accounts import audit
 from modules.accounts.mail_wording import Letter
 from modules.accounts.mails import post
-from modules.accounts.office import Caller, Office, iso, shown
+from modules.accounts.office import Caller, Office, shown
 from modules.accounts.people import is_active, principal
 from modules.accounts.tokens import ACCESS_LIFETIME, RefreshParts, read_refresh
 from modules.domain.errors import NotFound, NotSignedIn
-from modules.domain.market import ms_from_utc, utc_from_ms
+from modules.domain.market import iso_from_ms, ms_from_utc, utc_from_ms
 from modules.domain.people import Principal
 
 IDLE_LIFETIME = timedelta(days=30)
@@ -187,9 +187,9 @@ def session_row(row: Document, current: str | None) -> dict[str, Any]:
         "signed_in_by": row["via"],
         "address": row["address"],
         "agent": row["agent"],
-        "created_at": iso(row["created_at"]),
-        "last_used_at": iso(row["last_used_at"]),
-        "expires_at": iso(row["expires_at"]),
+        "created_at": iso_from_ms(row["created_at"]),
+        "last_used_at": iso_from_ms(row["last_used_at"]),
+        "expires_at": iso_from_ms(row["expires_at"]),
     }
 
 

@@ -23,11 +23,11 @@ from database import Document, Transaction
 from modules.accounts import audit
 from modules.accounts.mail_wording import Letter
 from modules.accounts.mails import post
-from modules.accounts.office import Caller, Office, iso, shown
+from modules.accounts.office import Caller, Office, shown
 from modules.accounts.people import require_personal
 from modules.accounts.tokens import purpose_key
 from modules.domain.errors import Conflict, InvalidInput, Misconfigured, NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.people import Principal
 from modules.runtime.settings import kept_secret
 
@@ -63,7 +63,7 @@ class TwoFactor:
         on = is_on(factor)
         return {
             "enabled": on,
-            "enabled_at": iso(factor.get("enabled_at")) if on else None,
+            "enabled_at": iso_from_ms(factor.get("enabled_at")) if on else None,
             "backup_codes_left": len(factor["backup_codes"]) if on else 0,
         }
 

@@ -16,10 +16,11 @@ from tinydb import where
 from database import Store
 from modules.analysis_views.history import History, read_history
 from modules.analysis_views.scores import context_of, detection_rows, score_candles
-from modules.analysis_views.structure import iso, structure_answer
+from modules.analysis_views.structure import structure_answer
 from modules.analysis_views.weights import Weights, normalised, read_weights, store_weights
 from modules.candles import CandleStore
 from modules.domain.errors import InvalidInput
+from modules.domain.market import iso_from_ms
 from modules.domain.positions import Position
 from modules.notices.analysis_charts import analysis_chart, chart_json, evidence_shapes, structure_shapes
 from modules.opinions import OpinionBook
@@ -97,7 +98,7 @@ class AnalysisViews:
 
         wish = wish_of(given)
         ranking = self._ranking(wish, at_ms)
-        return {"at": iso(at_ms), "timeframes": list(wish.timeframes), **ranking.as_json()}
+        return {"at": iso_from_ms(at_ms), "timeframes": list(wish.timeframes), **ranking.as_json()}
 
     def best_five(self, at_ms: int) -> dict[str, Any]:
         """The five best signals of now over all stored symbols, and why each other candidate was dropped."""
@@ -106,7 +107,7 @@ class AnalysisViews:
         ranking = self._ranking(ScanWish(), at_ms)
         judged = [each.as_json() for each in best_five(ranking)]
         return {
-            "at": iso(at_ms),
+            "at": iso_from_ms(at_ms),
             "best": [each for each in judged if each["kept"]],
             "dropped": [each for each in judged if not each["kept"]],
             "failures": [each.as_json() for each in ranking.failures],
@@ -199,7 +200,7 @@ class AnalysisViews:
         return {
             "fear_greed": None if index is None else {"value": index.value, "classification": index.classification},
             "headlines": [
-                {"title": each.title, "source": each.source, "url": each.url, "at": iso(each.at_ms)}
+                {"title": each.title, "source": each.source, "url": each.url, "at": iso_from_ms(each.at_ms)}
                 for each in reversed(known.headlines[-20:])
             ],
             "freshness": {kind: each.as_json() for kind, each in known.freshness.items()},
@@ -220,7 +221,7 @@ def heading(history: History, at_ms: int) -> dict[str, Any]:
         "symbol": history.candles.symbol,
         "timeframe": history.timeframe,
         "exchange": history.exchange,
-        "as_of": iso(history.closed_ms),
+        "as_of": iso_from_ms(history.closed_ms),
         "age_seconds": (at_ms - history.closed_ms) / 1000,
         "candles_read": len(history.candles),
     }

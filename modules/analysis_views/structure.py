@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from modules.analysis.candles import Candles
-from modules.domain.market import utc_from_ms
+from modules.domain.market import iso_from_ms
 
 if TYPE_CHECKING:
     from modules.analysis.structure import Structure, StructureObject
@@ -69,16 +69,11 @@ def object_row(found: StructureObject) -> dict[str, Any]:
         "price": found.price,
         "strength": found.strength,
         "count": found.count,
-        "formed_at": iso(found.formed_at),
-        "confirmed_at": iso(found.confirmed_at),
-        "mitigated_at": None if found.mitigated_at is None else iso(found.mitigated_at),
-        "invalidated_at": None if found.invalidated_at is None else iso(found.invalidated_at),
+        "formed_at": iso_from_ms(found.formed_at),
+        "confirmed_at": iso_from_ms(found.confirmed_at),
+        "mitigated_at": iso_from_ms(found.mitigated_at),
+        "invalidated_at": iso_from_ms(found.invalidated_at),
     }
-
-
-def iso(at_ms: int) -> str:
-    """ISO-8601 UTC of a millisecond stamp."""
-    return utc_from_ms(at_ms).isoformat().replace("+00:00", "Z")
 
 
 def _range(low: float, high: float, position: float, zone: int) -> dict[str, Any] | None:

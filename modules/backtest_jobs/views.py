@@ -8,14 +8,13 @@ from typing import Any
 
 from modules.backtest_jobs.jobs import Job
 from modules.backtest_jobs.results import KeptResult
-from modules.domain.market import ms_from_utc
-from modules.views import iso
+from modules.domain.market import iso_from_ms, ms_from_utc
 
 Row = dict[str, Any]
 
 
 def _iso(at: datetime | None) -> str | None:
-    return None if at is None else iso(ms_from_utc(at))
+    return None if at is None else iso_from_ms(ms_from_utc(at))
 
 
 def job_row(job: Job) -> Row:
@@ -45,8 +44,8 @@ def result_row(kept: KeptResult) -> Row:
         "title": kept.title,
         "strategy": kept.strategy,
         "timeframe": kept.timeframe,
-        "from": iso(kept.from_ms),
-        "to": iso(kept.to_ms),
+        "from": iso_from_ms(kept.from_ms),
+        "to": iso_from_ms(kept.to_ms),
         "created_at": _iso(kept.created_at),
         "warnings": kept.warnings,
         "metrics": kept.figures,

@@ -15,7 +15,7 @@ from modules.candles.files import is_candle_file, parse_file_name
 from modules.candles.names import BadCandles, SeriesName
 from modules.candles.store import CandleStore
 from modules.domain.errors import NotFound
-from modules.domain.market import utc_from_ms
+from modules.domain.market import iso_from_ms, utc_from_ms
 
 MOST_FINDINGS_SHOWN = 20
 """Findings of one history that are written out for people; `rows` has all of them."""
@@ -108,7 +108,7 @@ def verify(store: CandleStore, wanted: Sequence[SeriesName] = ()) -> Told:
         failed |= bool(bad)
         lines.append(f"{'FAIL' if bad else 'ok  '} {name}: {len(bad)} errors, {len(findings) - len(bad)} remarks")
         for place, each in enumerate(findings):
-            moment = _moment(each.timestamp)
+            moment = iso_from_ms(each.timestamp)
             rows.append(
                 {
                     **_named(name),
@@ -131,7 +131,7 @@ def listing(store: CandleStore) -> Told:
     """Every stored history with its extent and holes."""
     rows, lines = [], []
     for each in store.summaries():
-        first, last = _moment(each.first_ms), _moment(each.last_ms)
+        first, last = iso_from_ms(each.first_ms), iso_from_ms(each.last_ms)
         rows.append(
             {
                 **_named(each.name),
@@ -191,7 +191,3 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _named(name: SeriesName) -> dict[str, str]:
     return {"exchange": name.exchange, "symbol": name.symbol, "timeframe": name.timeframe}
-
-
-def _moment(at_ms: int) -> str:
-    return utc_from_ms(at_ms).isoformat().replace("+00:00", "Z")

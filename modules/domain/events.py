@@ -45,6 +45,21 @@ class EventKind(StrEnum):
     ALARM = "Alarm"  # area, sentence
 
 
+#: What is told of signals themselves: facts that concern no one user, unless their source is private.
+SIGNAL_EVENTS = frozenset(
+    {
+        EventKind.SIGNAL_RECEIVED,
+        EventKind.SIGNAL_REFUSED,
+        EventKind.UPDATE_RECEIVED,
+        EventKind.UPDATE_UNBOUND,
+        EventKind.SIGNAL_ENTERED,
+        EventKind.SIGNAL_TARGET_HIT,
+        EventKind.SIGNAL_STOP_MOVED,
+        EventKind.SIGNAL_CLOSED,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One fact. `body` holds JSON values only; `key`, where given, is unique in the journal."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import overload
 
 from modules.domain.errors import InvalidInput
 from modules.domain.money import ZERO
@@ -35,6 +36,20 @@ TIMEFRAMES_MS: dict[str, int] = {
 def utc_from_ms(milliseconds: int) -> datetime:
     """Aware UTC time of a millisecond stamp."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def iso_from_utc(moment: datetime, *, timespec: str = "auto") -> str:
+    """ISO-8601 UTC of an aware time, as answers carry it: `2026-01-31T12:00:00Z`."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+@overload
+def iso_from_ms(milliseconds: int) -> str: ...
+@overload
+def iso_from_ms(milliseconds: int | None) -> str | None: ...
+def iso_from_ms(milliseconds: int | None) -> str | None:
+    """ISO-8601 UTC of a millisecond stamp, as answers carry it; None of None."""
+    return None if milliseconds is None else iso_from_utc(utc_from_ms(milliseconds))
 
 
 def ms_from_utc(moment: datetime) -> int:

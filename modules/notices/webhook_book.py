@@ -21,7 +21,7 @@ from modules.accounts import audit
 from modules.accounts.listing import page
 from modules.accounts.permissions import Verb, require
 from modules.domain.errors import Conflict, NotFound
-from modules.domain.market import ms_from_utc, utc_from_ms
+from modules.domain.market import iso_from_utc, ms_from_utc, utc_from_ms
 from modules.domain.people import Principal
 from modules.notices.deliveries import WAITING, DeliveryState, not_ended
 from modules.notices.webhook_rules import TEST_TYPE, OutboundRules, checked_events, signing_secret, target_of
@@ -202,7 +202,7 @@ class WebhookBook:
 
 def delivery_row(hook: Hook, event_id: str, name: str, data: dict[str, Any], at_ms: int, now: datetime) -> Document:
     """One event for one hook: the bytes that will be sent are fixed here, so that every try sends the same."""
-    created = utc_from_ms(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = iso_from_utc(utc_from_ms(at_ms), timespec="milliseconds")
     body = {"id": event_id, "type": name, "created_at": created, "data": data}
     return {
         "id": f"{event_id}:{hook.id}",

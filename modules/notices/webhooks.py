@@ -19,7 +19,7 @@ from database import Document, Entry, Store, Transaction
 from modules.accounts import audit
 from modules.accounts.people import is_active
 from modules.domain.errors import InvalidInput, Unavailable
-from modules.domain.events import EventKind
+from modules.domain.events import SIGNAL_EVENTS, EventKind
 from modules.domain.market import ms_from_utc
 from modules.domain.ports import Clock
 from modules.journal import JournalConsumer
@@ -38,21 +38,7 @@ _IN_A_ROW = 50
 _GONE = 410
 _LONGEST_HINT_SECONDS = 43_200.0
 _SWEEP_EVERY = timedelta(hours=1)
-_PUBLIC = frozenset(
-    {
-        EventKind.SIGNAL_RECEIVED,
-        EventKind.SIGNAL_REFUSED,
-        EventKind.UPDATE_RECEIVED,
-        EventKind.UPDATE_UNBOUND,
-        EventKind.SIGNAL_ENTERED,
-        EventKind.SIGNAL_TARGET_HIT,
-        EventKind.SIGNAL_STOP_MOVED,
-        EventKind.SIGNAL_CLOSED,
-        EventKind.SAFETY_CHANGED,
-        EventKind.PRICES_STALE,
-        EventKind.PRICES_BACK,
-    }
-)
+_PUBLIC = SIGNAL_EVENTS | {EventKind.SAFETY_CHANGED, EventKind.PRICES_STALE, EventKind.PRICES_BACK}
 _KEPT = {DeliveryState.DELIVERED: 7, DeliveryState.FAILED: 30, DeliveryState.CANCELLED: 7}
 
 

@@ -13,9 +13,9 @@ from tinydb import where
 from database import Store
 from modules.candles import CandleStore
 from modules.domain.errors import InvalidInput, NotFound
-from modules.domain.market import ms_from_utc
+from modules.domain.market import iso_from_ms, ms_from_utc
 from modules.domain.people import Principal
-from modules.views import Page, iso
+from modules.views import Page
 
 if TYPE_CHECKING:
     from modules.strategies.language import Strategy
@@ -64,7 +64,7 @@ class StrategyViews:
             {
                 "version": each.version,
                 "number": each.number,
-                "made_at": iso(ms_from_utc(each.made_at)),
+                "made_at": iso_from_ms(ms_from_utc(each.made_at)),
                 "document": each.document,
             }
             for each in self.book.versions(user_id, strategy_id)
@@ -83,9 +83,9 @@ class StrategyViews:
             "version": kept.version,
             "number": kept.number,
             "account_id": kept.account_id,
-            "created_at": iso(ms_from_utc(kept.created_at)),
-            "updated_at": iso(ms_from_utc(kept.updated_at)),
-            "enabled_at": None if kept.enabled_at is None else iso(ms_from_utc(kept.enabled_at)),
+            "created_at": iso_from_ms(ms_from_utc(kept.created_at)),
+            "updated_at": iso_from_ms(ms_from_utc(kept.updated_at)),
+            "enabled_at": None if kept.enabled_at is None else iso_from_ms(ms_from_utc(kept.enabled_at)),
             "document": kept.document,
             "runs": self._runs(kept.id),
         }
@@ -95,7 +95,7 @@ class StrategyViews:
         return [
             {
                 "symbol": each["symbol"],
-                "decided_until": None if each.get("decided_ms") is None else iso(each["decided_ms"]),
+                "decided_until": None if each.get("decided_ms") is None else iso_from_ms(each["decided_ms"]),
                 "state": each["state"],
                 "note": each["note"],
             }
@@ -129,7 +129,7 @@ class StrategyViews:
                 raise
             return {"symbol": symbol, "problem": missing.message}
         said = evaluate(strategy, market.candles, market.higher)
-        return {**said.as_json(), "symbol": symbol, "exchange": market.exchange, "at": iso(said.at)}
+        return {**said.as_json(), "symbol": symbol, "exchange": market.exchange, "at": iso_from_ms(said.at)}
 
     def picture(self, user_id: str, strategy_id: str, at_ms: int, symbol: str | None = None) -> bytes:
         """What a strategy would have traded on the newest candles of a symbol (the first of its own without one), as PNG.
@@ -163,7 +163,7 @@ class StrategyViews:
             "name": kept.name,
             "document": kept.document,
             "formula": formula_of(kept),
-            "created_at": iso(ms_from_utc(kept.created_at)),
+            "created_at": iso_from_ms(ms_from_utc(kept.created_at)),
         }
 
     @staticmethod

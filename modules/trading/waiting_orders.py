@@ -6,6 +6,7 @@ Nothing here places an order: a `Decision` has an id derived from its order, so 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -60,7 +61,7 @@ Decisions = tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdvancedOrder:
+class AdvancedOrder(ABC):
     """What every waiting order has. Quotes older than `created_at` say nothing about it.
 
     The range of the first quote may have begun before the order, so only its last price counts (`followed` is False).
@@ -78,9 +79,9 @@ class AdvancedOrder:
     outcome: str | None = None
     followed: bool = False
 
+    @abstractmethod
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
         """The next state and what to ask for; called by `step` while the order waits."""
-        raise NotImplementedError
 
     def on_end(self) -> Decisions:
         """What to ask for when it expires or is called off: nothing, unless orders of it rest at the exchange."""

@@ -257,6 +257,18 @@ def test_a_restore_examines_first_and_never_overwrites(tmp_path: Path) -> None:
     assert not [each.name for each in tmp_path.iterdir() if each.name.startswith("target")]
 
 
+def test_a_store_that_was_emptied_is_not_begun_anew(tmp_path: Path) -> None:
+    path = _filled(tmp_path / "store.db")
+    with _open(path) as store, store.doorbell.listen("test"):
+        pass
+    path.write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        _open(path)
+    assert path.stat().st_size == 0
+    path.unlink()
+    _open(path).close()
+
+
 # --- export and import
 
 

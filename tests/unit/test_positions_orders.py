@@ -20,8 +20,8 @@ from modules.domain.orders import (
 )
 from modules.domain.positions import Position, PositionStatus
 from modules.domain.sides import Action, Side
+from modules.rows import position_row
 from modules.trading.patience import Patience
-from modules.views import position_row
 
 NOW = datetime(2025, 10, 15, 12, tzinfo=UTC)
 D = Decimal
