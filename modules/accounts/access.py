@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Protocol
 
 from database import Document, Store
-from modules.accounts.api_keys import PREFIX as API_KEY
 from modules.accounts.api_keys import ApiKeys
 from modules.accounts.first_start import OPERATOR, is_operator_token
 from modules.accounts.office import Office, open_office
@@ -62,10 +61,8 @@ class Access:
         token, now = token.strip(), self._office.now()
         if token[:4].lower() == "tma ":
             return self._of_mini_app(token[4:].strip(), now)
-        if token.startswith(API_KEY):
-            return self._keys.principal_of(token, now)
-        if token.startswith("vzk_"):
-            return self._of_operator(token)
+        if token.startswith("vzk_"):  # the operator's first: its random part may begin like a key's
+            return self._of_operator(token) or self._keys.principal_of(token, now)
         return self._of_session(token, now)
 
     def _of_session(self, token: str, now: datetime) -> Principal | None:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.rooms import Rooms
-from modules.accounts.first_start import prepare
+from modules.accounts.first_start import TOKEN_FILE, prepare
 from modules.analysis_views import AnalysisViews
 from modules.domain.market import Quote
 from modules.runtime.settings import Settings
@@ -87,6 +87,14 @@ def asked_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 def door(tmp_path: Path) -> Iterator[Door]:
     made = Door(tmp_path)
     yield made
+    made.world.close()
+
+
+def test_an_operators_token_that_begins_like_a_key_is_one_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / TOKEN_FILE).write_text("vzk_k_" + "0" * 41)
+    made = Door(tmp_path)
+    assert made.call("GET", "/api/positions")[0] == 200
+    assert made.call("GET", "/api/positions", headers={"Authorization": "Bearer vzk_k_" + "1" * 41})[0] == 401
     made.world.close()
 
 
