@@ -10,9 +10,10 @@ from statistics import median
 from modules.domain.parses import Order
 from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.reading import AT, STOP_SIGNS, Figure, Reading
+from modules.signals.parsing.reading import STOP_SIGNS
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.tokens import N, Token
+from modules.signals.parsing.walk import AT, Figure, Reading
 
 _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1_000_000

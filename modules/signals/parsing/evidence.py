@@ -12,9 +12,9 @@ from modules.domain.parses import Kind
 from modules.domain.sides import Side
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.entries import Draft, side_by_prices, unexplained_loss
-from modules.signals.parsing.reading import AT, Reading
 from modules.signals.parsing.symbols import Found
 from modules.signals.parsing.updates import Update
+from modules.signals.parsing.walk import AT, Reading
 
 _MANY_SYMBOLS = 4
 _LISTED = 2

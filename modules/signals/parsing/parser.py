@@ -16,10 +16,11 @@ from modules.signals.parsing.layout import labels_first
 from modules.signals.parsing.lexicon import label_phrases, lexicon
 from modules.signals.parsing.normalise import Normalised, fold, language_of, normalise
 from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
-from modules.signals.parsing.reading import Figure, Reader, Reading
+from modules.signals.parsing.reading import Reader
 from modules.signals.parsing.symbols import FLOORS, Found, beside_side, find_symbols, spoken_of
 from modules.signals.parsing.tokens import Token, tokenise
 from modules.signals.parsing.updates import Update, UpdateReader, age_of
+from modules.signals.parsing.walk import Figure, Reading
 
 _CERTAIN = 6
 """Weight from which a symbol needs no side beside it."""

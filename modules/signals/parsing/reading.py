@@ -7,22 +7,16 @@ line that begins with something else. A list that goes on over several lines kee
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.layout import counted
+from modules.signals.parsing.counters import before_multiple, is_counter
+from modules.signals.parsing.tentative import MAYBE, label_of
 from modules.signals.parsing.tokens import UNIT, N, T, Token, is_price
+from modules.signals.parsing.walk import AT, LABELS, QUIET, SIDES, Figure, Reading, Walk
 
-LABELS = frozenset({p.ENTRY, p.TARGET, p.STOP, p.EXIT})
-_SIDES = {p.LONG: p.LONG, p.SHORT: p.SHORT, p.LONG_LIMIT: p.LONG, p.SHORT_LIMIT: p.SHORT}
-_QUIET = frozenset({p.FILLER, p.TERM, p.MARKET, p.LIMIT, p.TYPE, p.SIGNAL, p.SYMBOL})
+_PRICED = frozenset({p.PRICE, p.MARKET})
 _ASIDE = frozenset({p.NOTE, p.LEVEL, p.PROFIT, p.LOSS, p.TRAIL})
-_MAYBE = {p.MAYBE_ENTRY: p.ENTRY, p.MAYBE_TARGET: p.TARGET, p.MAYBE_STOP: p.STOP}
-_POINTERS = frozenset(":=)]-–.>→➝➜➡»|~•")
-_MOST_COUNTED = 30
 _WORDS_TO_PRICE = 5
 _LONGEST_TICKER = 8
 _MOST_JOINED = 6
@@ -50,65 +44,13 @@ _COUNTED = frozenset({p.TARGET, p.STOP, p.BREAKEVEN, p.STOPPED})
 _TRADES = _words("trades|wins|losses|losers|winners|сделок|сделки|сделка|плюсов|минусов|угод|operaciones")
 _FIRST_PICTURE = "\u2190"
 _BYGONE = frozenset({p.PAST, p.EARLIER})
-_SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
-AT = "at"
 _ENTERED = frozenset({p.LONG, p.SHORT, p.PRICE, AT})
 _FURTHER = _words(
     "dca|dca at|dca level|dca entry|add|add at|add more at|adding|bid|bids|усреднение|докупка|добор|сетка"
     "|сетка до|сетка от|safety order|ekleme|kademeli alim|antri|antri di|antri lagi|antri lagi di|cicil di|tambah di|tambah lagi di"
 )
-
-
-@dataclass(slots=True)
-class Figure:
-    """A number that may be a price, with the part it plays and how it was written.
-
-    `first` says that it was the first number after its label or in its line; `counted` that a list counter stood before it;
-    `joint` is what stood between the number before it (on the same line, same label) and it.
-    """
-
-    value: Decimal
-    part: str
-    token: Token
-    line: int
-    first: bool
-    counted: bool
-    joint: str
-    label_line: int
-    starts: bool = False
-    ticked: bool = False
-    picture: str = ""
-    said: str = ""
-
-
-@dataclass(slots=True)
-class Reading:
-    """What the walk found."""
-
-    figures: list[Figure] = field(default_factory=list)
-    multiples: list[Token] = field(default_factory=list)
-    labels: Counter[str] = field(default_factory=Counter)
-    parts: Counter[str] = field(default_factory=Counter)
-    sides: list[tuple[str, Token, bool]] = field(default_factory=list)
-    market: list[Token] = field(default_factory=list)
-    limits: list[Token] = field(default_factory=list)
-    unknown_words: int = 0
-    percents: int = 0
-    distances: int = 0
-    lines: int = 1
-    questions: int = 0
-    gains: int = 0
-    conditional: bool = False
-    recalled: bool = False
-    personal: bool = False
-    headed_result: bool = False
-    ticks: int = 0
-    refused: set[str] = field(default_factory=set)
-    tallies: int = 0
-    pictured: int = 0
-    unreadable: bool = False
 
 
 def _names_symbol(token: Token) -> bool:
@@ -134,32 +76,13 @@ def _written_out(before: Figure, token: Token) -> Decimal | None:
     return Decimal(whole[: -len(part)] + part)
 
 
-def _could_count(token: Token, value: Decimal) -> bool:
-    """Whether a number is small and whole enough to be a position in a list."""
-    return value <= _MOST_COUNTED and len(token.text) <= 2 and token.text.isdigit()
-
-
-class Reader:
+class Reader(Walk):
     """One walk over one message."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
-        self.counters = counted(tokens)
-        self.found = Reading()
-        self.part: str | None = None
-        self.block: str | None = None
-        self.line = 0
-        self.label_line = 0
-        self.label_at = -9
-        self.got = 0
-        self.words = 0
-        self.line_open = True
-        self.counter: int | None = None
-        self.last: Figure | None = None
-        self.joint = ""
+        super().__init__(tokens)
         self.closed = False
         self.spoken, self.said = False, ""
-        self.next_index: dict[str, int] = {}
 
     def read(self) -> Reading:
         """The reading of all tokens."""
@@ -241,7 +164,7 @@ class Reader:
         if token.label is None or token.label == "word":
             self._plain(at, token)
             return
-        self._labelled(at, token, self._maybe(at, token) if token.label in _MAYBE else token.label)
+        self._labelled(at, token, label_of(self, at, token) if token.label in MAYBE else token.label)
         self.line_open = False
 
     def _frame(self, token: Token) -> None:
@@ -285,30 +208,32 @@ class Reader:
     def _orders(self, at: int, token: Token) -> bool:
         """Whether the word counts the price right behind it ("first 67500 second 66200")."""
         counts = any(part[0] == "#" for part in token.parts)
-        return counts and self._next_number(at + 1, signs_only=True) is not None
+        return counts and self.next_number(at + 1, signs_only=True) is not None
 
     def _labelled(self, at: int, token: Token, label: str) -> None:
         self.said = token.low if label in LABELS or label in _ASIDE else self.said
         if label in LABELS:
             self._label(at, label)
-        elif label in _SIDES:
+        elif label in SIDES:
             self._side(at, token, label)
-        elif label in (p.PRICE, p.MARKET) and self._in_brackets(at):
-            self._aside(p.NOTE)
-        elif label == p.PRICE:
-            if self.part in (None, AT) or (self.line_open and (self.got or self.part not in LABELS)):
-                self._label(at, label)
+        elif label in _PRICED:
+            self._priced(at, token, label)
         elif label in _ASIDE:
             self._aside(label)
         elif label == p.LEVERAGE:
             self.part, self.got, self.words = p.LEVERAGE, 0, 0
             self.block = p.LEVERAGE if self.line_open else self.block
-        elif (
-            label == p.MARKET
-            and self.line_open
-            and token.low in _PRESENT
-            and self._next_number(at + 1, signs_only=True)
-        ):
+        else:
+            self._quiet(token, label)
+
+    def _priced(self, at: int, token: Token, label: str) -> None:
+        """A word for the market or its price: a label where nothing else is labelled, an aside in brackets."""
+        if self._in_brackets(at):
+            self._aside(p.NOTE)
+        elif label == p.PRICE:
+            if self.part in (None, AT) or (self.line_open and (self.got or self.part not in LABELS)):
+                self._label(at, label)
+        elif self.line_open and token.low in _PRESENT and self.next_number(at + 1, signs_only=True):
             self._label(at, p.ENTRY)
             self.found.market.append(token)
         else:
@@ -319,50 +244,6 @@ class Reader:
         behind = self.tokens[at + 1 : at + 3]
         told = bool(behind) and (is_price(behind[0]) or (behind[0].type is T.WORD and is_price(behind[-1])))
         return told and bool(at and self.got) and self.tokens[at - 1].text == "("
-
-    def _maybe(self, at: int, token: Token) -> str:
-        """A letter or preposition is a label only where a price follows at once, and nothing else is being labelled."""
-        following = self._next_number(at + 1, signs_only=True)
-        label = token.label or ""
-        waits = self.part in LABELS and not self.got and self.part != _MAYBE[label]
-        if following is None or waits:
-            return p.FILLER
-        meant: dict[str, Callable[[int, Token], bool]] = {
-            p.MAYBE_ENTRY: self._opens_entry,
-            p.MAYBE_TARGET: self._opens_target,
-            p.MAYBE_STOP: self._opens_stop,
-        }
-        return _MAYBE[label] if meant[label](at, token) else p.FILLER
-
-    def _marked(self, at: int, _token: Token, signs: str = ":=-→➝➜➡>") -> bool:
-        direct = self.tokens[at + 1]
-        return direct.type is T.SIGN and direct.text in signs
-
-    def _opens_stop(self, at: int, token: Token) -> bool:
-        """The letter alone is the stop's before a sign, or as a capital that opens a line of a call."""
-        return self._marked(at, token) or self._heads(at, token)
-
-    def _heads(self, at: int, token: Token) -> bool:
-        """Whether a capital letter opens its line, a side was named above, and a price follows at once."""
-        return self.line_open and token.text.isupper() and bool(self.found.sides) and is_price(self.tokens[at + 1])
-
-    def _opens_entry(self, at: int, token: Token) -> bool:
-        """A word such as "in" is the entry's before a sign, or in capitals or at the start of a line that is free."""
-        free = self.part in (None, p.ENTRY) or self.part in _SIDES
-        return self._marked(at, token, ":@=") or (free and (token.text.isupper() or self.line_open))
-
-    def _opens_target(self, at: int, token: Token) -> bool:
-        """A letter with its counter ("T1"), a word of taking that opens a line, or a part with its counter ("Partial 2:")."""
-        direct = self.tokens[at + 1]
-        counts = direct.type is T.MARK or (direct.type is T.NUMBER and len(direct.text) == 1)
-        if counts and self._next_number(at + 2, signs_only=True) is not None:
-            return self.line_open or (token.low == "t" and (direct.glued or direct.type is T.MARK))
-        if token.low == "t":
-            return self._heads(at, token) or (self.line_open and self._marked(at, token))
-        if token.low in _SEEKING:
-            entered = self.found.labels[p.ENTRY] > 0 or any(f.part in _SIDES for f in self.found.figures)
-            return entered and is_price(direct)
-        return self._marked(at, token) or (token.low in ("take", "takes") and self.line_open)
 
     def _label(self, at: int, label: str) -> None:
         if label == p.ENTRY and self.tokens[at].low in _FURTHER:
@@ -377,7 +258,7 @@ class Reader:
         self.found.labels[label] += 1
 
     def _side(self, at: int, token: Token, label: str) -> None:
-        side = _SIDES[label]
+        side = SIDES[label]
         if self._refuses(at):
             self.found.refused.add(side)
             self._unknown()
@@ -413,7 +294,7 @@ class Reader:
             self.found.market.append(token)
         elif label == p.LIMIT:
             self.found.limits.append(token)
-        if label not in _QUIET:
+        if label not in QUIET:
             self._unknown()
             return
         if label == p.SYMBOL and self.part in LABELS and self.got:
@@ -448,12 +329,12 @@ class Reader:
             return
         if self._tallies(at, token):
             self.found.tallies += 1
-        if self._is_counter(at, token, value):
+        if is_counter(self, at, token, value):
             self.counter = int(value)
             self.line_open = False
             self.joint += "#"
             return
-        if self.part == p.LEVERAGE or self._before_multiple(at):
+        if self.part == p.LEVERAGE or before_multiple(self.tokens, at):
             self.found.multiples.append(token)
             self.line_open = False
             self._leave_leverage()
@@ -522,79 +403,3 @@ class Reader:
     def _leave_leverage(self) -> None:
         """Leverage is said on one line: numbers on the next ones are something else."""
         self.block = None if self.block == p.LEVERAGE else self.block
-
-    def _before_multiple(self, at: int) -> bool:
-        """5 in "5-10x" and 25 in "3 to 8x"."""
-        tokens = self.tokens
-        for i in range(at + 1, min(at + 4, len(tokens))):
-            token = tokens[i]
-            if token.type is T.NUMBER:
-                return token.measure is N.MULTIPLE and i > at + 1 and (tokens[at].value or 0) <= 200
-            if not (token.type is T.SIGN and token.text in "-~/") and token.low not in ("to", "до", "a"):
-                return False
-        return False
-
-    def _is_counter(self, at: int, token: Token, value: Decimal) -> bool:
-        """Whether a small whole number counts the price that follows."""
-        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
-        if after is None or self.counter is not None or not _could_count(token, value):
-            return False
-        if token.start in self.counters:
-            return True
-        before = self.tokens[at - 1]
-        beside = self.label_at == at - 1
-        labelled = beside or (self.label_at == at - 2 and before.type is T.SIGN and before.text in "#.-_(")
-        sign = after.text if after.type is T.SIGN else " "
-        closes = sign == ")"
-        if self.line_open and sign in ").:" and at + 2 < len(self.tokens) and self.tokens[at + 2].type is T.WORD:
-            return True  # the line's own number: "4. Stop - 7.28"
-        if not (labelled or self.line_open or (closes and "(" not in self.joint)):
-            return False
-        following = self._next_number(at + 1)
-        if following is None:
-            return closes or (labelled and self._stands_alone(at, value))
-        return (beside and token.glued) or sign in ")].:" or self._counts(value, following, labelled=labelled)
-
-    def _stands_alone(self, at: int, value: Decimal) -> bool:
-        """Whether a small number behind a label, with no price behind it, only counts ("TP1 hit", "target 2 done").
-
-        An entry or a stop has its price there ("entry 5 sl 4.8"), and so has a target beside prices of its size; a word that
-        tells what became of it makes a number count.
-        """
-        after = self.tokens[at + 1]
-        if self.tokens[at].glued or not after.parts.isdisjoint((p.HIT, p.FILLED, p.CLOSE, p.PROFIT, p.NOT)):
-            return True
-        if after.type is T.SIGN and after.text in "✅+(":
-            return True
-        if self.part in (p.ENTRY, p.STOP) or self.part in _SIDES:
-            return after.type not in (T.LINE, T.SIGN) and after.label not in (
-                *LABELS,
-                p.LEVERAGE,
-                p.MAYBE_STOP,
-                p.MARKET,
-            )
-        if value > 1 and int(value) == self.next_index.get(self.part or "", 1):
-            return True  # the list goes on, and this place of it is empty
-        beside = [f.value for f in self.found.figures if f.part in (p.ENTRY, p.STOP, *_SIDES)]
-        return not any(max(value / each, each / value) <= 4 for each in beside)
-
-    def _counts(self, value: Decimal, following: Token, *, labelled: bool) -> bool:
-        """Undecided by signs: it counts if it is the number expected next and the price that follows is of another size."""
-        other = following.value or Decimal(0)
-        if not other:
-            return True
-        if labelled and value == 1 and other != other.to_integral_value():
-            return True
-        expected = self.next_index.get(self.part or "", 1)
-        return max(value / other, other / value) > 4 or (labelled and int(value) == expected and expected > 1)
-
-    def _next_number(self, at: int, *, signs_only: bool = False) -> Token | None:
-        """The next price on this line that no label or unknown word separates from here."""
-        tokens = self.tokens
-        for i in range(at, min(at + 8, len(tokens))):
-            token = tokens[i]
-            if token.type is T.NUMBER:
-                return token if is_price(token) else None
-            if token.type is T.LINE or (token.type is T.WORD and (signs_only or token.label not in _QUIET)):
-                return None
-        return None
