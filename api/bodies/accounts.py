@@ -190,6 +190,13 @@ class DeleteBody(Strict):
         return {} if value is None else value
 
 
+class SupportBody(Strict):
+    """A question to whoever runs this installation."""
+
+    subject: str = Field(default="", max_length=200, examples=["My exchange account"])
+    message: str = Field(min_length=1, max_length=5000, examples=["The key is refused, although it may trade."])
+
+
 class PageQuery(Strict):
     """A page of a list of one's own."""
 

@@ -77,6 +77,14 @@ class InboxMessage(Strict):
         return value
 
 
+class ForwardedMessage(Strict):
+    """One message as older forwarders hand it in: without a number."""
+
+    source: Identifier = Field(examples=["my-channel"])
+    text: str = Field(min_length=1, max_length=100_000, examples=["#BTC/USDT LONG Entry 60000 SL 59000 TP 61000 62000"])
+    source_type: str = Field(default="", max_length=50, description="Not used; older forwarders send it.")
+
+
 class ListQuery(Strict):
     """A page of a list."""
 

@@ -27,7 +27,7 @@ def routes(rooms: Rooms) -> APIBlueprint:
     _sessions(blueprint, rooms, desk)
     _keys(blueprint, desk)
     _me(blueprint, rooms, desk)
-    _by_id(blueprint, desk)
+    _by_id(blueprint, rooms, desk)
     return blueprint
 
 
@@ -79,15 +79,7 @@ def _me(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
     @blueprint.delete("/users/me", summary="Erase one's account and what is known of oneself")
     @needs(Verb.OWN_PROFILE)
     def delete_me(body: bodies.DeleteBody) -> Answer:
-        who = current()
-        user = rooms.store["users"].get(key=who.user_id) or {}
-        if user.get("password_hash"):
-            if body.password is None:  # not a wrong try: nothing was tried
-                raise InvalidInput("Your password is needed for this.", fields={"password": "is needed"})
-            desk.sign_in.check_password(who, body.password, caller())
-        elif body.confirm != CONFIRMATION:
-            raise InvalidInput(f"Write {CONFIRMATION!r} to confirm.", fields={"confirm": f"must be {CONFIRMATION!r}"})
-        desk.personal_data.erase(who, caller())
+        _erase_oneself(rooms, desk, body)
         return answer({})
 
     @blueprint.get("/users/me/export", summary="A copy of everything that is kept of oneself")
@@ -103,14 +95,46 @@ def _me(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
         desk.profile.send_test_mail(current())
         return answer({"message": "A mail is on its way."}, 202)
 
+    @blueprint.post("/support/message", summary="Ask whoever runs this installation, by mail")
+    @needs(Verb.OWN_PROFILE)
+    def support(body: bodies.SupportBody) -> Answer:
+        desk.profile.ask_for_help(current(), body.subject, body.message)
+        return answer({"message": "Your question is on its way; the answer comes to your address."}, 202)
 
-def _by_id(blueprint: APIBlueprint, desk: Accounts) -> None:
+
+def _erase_oneself(rooms: Rooms, desk: Accounts, body: bodies.DeleteBody) -> None:
+    """Erases who asks, once they proved that they mean it."""
+    who = current()
+    user = rooms.store["users"].get(key=who.user_id) or {}
+    if user.get("password_hash"):
+        if body.password is None:  # not a wrong try: nothing was tried
+            raise InvalidInput("Your password is needed for this.", fields={"password": "is needed"})
+        desk.sign_in.check_password(who, body.password, caller())
+    elif body.confirm != CONFIRMATION:
+        raise InvalidInput(f"Write {CONFIRMATION!r} to confirm.", fields={"confirm": f"must be {CONFIRMATION!r}"})
+    desk.personal_data.erase(who, caller())
+
+
+def _by_id(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
     """The same by number, as older clients ask; every number but one's own is not found."""
 
     @blueprint.get("/users/<user_id>", summary="One's own profile, by id")
     @needs(Verb.OWN_PROFILE)
     def user(path: bodies.UserPath) -> Answer:
         return answer({"user": desk.profile.of(_oneself(path.user_id))})
+
+    @blueprint.put("/users/<user_id>", summary="Change one's own profile, by id")
+    @needs(Verb.OWN_PROFILE)
+    def change_user(path: bodies.UserPath, body: bodies.ProfileBody) -> Answer:
+        _oneself(path.user_id)
+        return answer({"user": desk.profile.change(current(), body.model_dump(exclude_none=True), caller())})
+
+    @blueprint.delete("/users/<user_id>", summary="Erase one's own account, by id")
+    @needs(Verb.OWN_PROFILE)
+    def delete_user(path: bodies.UserPath, body: bodies.DeleteBody) -> Answer:
+        _oneself(path.user_id)
+        _erase_oneself(rooms, desk, body)
+        return answer({})
 
     @blueprint.get("/users/<user_id>/general", summary="One's own general settings")
     @needs(Verb.OWN_PROFILE)

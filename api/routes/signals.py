@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.bodies.market import EmptyBody, SourcePath, SourceQuery
-from api.bodies.trading import InboxMessage, SignalListQuery, SignalPath
+from api.bodies.trading import ForwardedMessage, InboxMessage, SignalListQuery, SignalPath
 from api.gate import current, needs
 from api.rooms import Rooms, answer
 from api.routes.trade_settings import set_settings
@@ -32,6 +33,13 @@ def routes(rooms: Rooms) -> APIBlueprint:
     @needs(Verb.POST_SIGNALS)
     def inbox(body: InboxMessage) -> Answer:
         return answer(_taken(rooms.intake.take(_message(rooms, body))), 202)
+
+    @blueprint.post("/broadcast/signal", summary="Hand in one message of a source that has no numbers")
+    @needs(Verb.POST_SIGNALS)
+    def forwarded(body: ForwardedMessage) -> Answer:
+        number = hashlib.sha256(body.text.encode()).hexdigest()[:20]  # the same words again are the same message
+        message = InboxMessage(source=body.source, message_id=number, text=body.text)
+        return answer(_taken(rooms.intake.take(_message(rooms, message))), 202)
 
     @blueprint.get("/signals", summary="Signals, newest first")
     @needs(Verb.READ_SIGNALS)

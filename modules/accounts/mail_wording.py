@@ -29,6 +29,7 @@ class Letter(StrEnum):
     DELETED = "deleted"
     TEST = "test"
     NOTICE = "notice"
+    SUPPORT = "support"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +128,26 @@ _TEXTS: Mapping[Letter, tuple[str, str]] = {
         "Notice",
         "{text}\n\nWhich notices come by mail is your choice: {web}/#/settings",
     ),
+    Letter.SUPPORT: (
+        "A user asks for help",
+        "{name} <{address}> (user {user_id}) wrote at {at}, about: {about}\n\n{quoted}\n\nAnswer to {address}.",
+    ),
 }  # fmt: skip
 
 
 def write(letter: Letter, fields: Mapping[str, str], web_address: str) -> Written:
     """The mail with its fields filled in; raises KeyError when one is missing."""
     subject, text = _TEXTS[letter]
-    filled = text.format_map({"web": web_address, **{name: _one_line(value) for name, value in fields.items()}})
+    said = {name: _quoted(value) if name == "quoted" else _one_line(value) for name, value in fields.items()}
+    filled = text.format_map({"web": web_address, **said})
     return Written(f"{_NAME}: {subject}", f"{filled}\n\n-- \n{_NAME}, {web_address}\n")
 
 
 def _one_line(value: str) -> str:
     """What others wrote can't add lines to a mail."""
     return " ".join(value.split())[:300]
+
+
+def _quoted(value: str) -> str:
+    """A longer text of others, every line marked as theirs."""
+    return "\n".join(f"> {line}" for line in value.strip().splitlines())

@@ -20,6 +20,7 @@ from modules.domain.people import Principal
 
 MOST_PREFERENCES = 16_384
 _TEST_MAILS_PER_HOUR = 3
+_QUESTIONS_PER_HOUR = 5
 _HOUR = timedelta(hours=1)
 
 
@@ -67,12 +68,32 @@ class Profile:
 
     def send_test_mail(self, who: Principal) -> None:
         """Queues a mail to one's own address. Raises Conflict without one, TooMany after a few within the hour."""
-        email, now = self._user(who.user_id).get("email"), self._office.now()
+        now = self._office.now()
+        self._queue(who, self._address_of(who), Letter.TEST, _TEST_MAILS_PER_HOUR, {"at": shown(now)})
+
+    def ask_for_help(self, who: Principal, about: str, message: str) -> None:
+        """Queues a mail to whoever runs this installation, with one's own address to answer to.
+
+        Raises Conflict without an address of one's own, TooMany after a few within the hour.
+        """
+        user, now = self._user(who.user_id), self._office.now()
+        fields = {
+            "name": str(user.get("name") or "A user"), "address": self._address_of(who), "user_id": who.user_id,
+            "at": shown(now), "about": about or "nothing in particular", "quoted": message,
+        }  # fmt: skip
+        self._queue(who, self._office.settings.admin_email, Letter.SUPPORT, _QUESTIONS_PER_HOUR, fields)
+
+    def _address_of(self, who: Principal) -> str:
+        email = self._user(who.user_id).get("email")
         if not email:
-            raise Conflict("There is no address to write to.", code="no_address")
+            raise Conflict("Your account has no address to write to.", code="no_address")
+        return str(email)
+
+    def _queue(self, who: Principal, to: str, letter: Letter, most: int, fields: Mapping[str, str]) -> None:
+        now = self._office.now()
         with self._store.transaction() as tx:
-            if attempts.allowed(tx, "test", who.user_id, most=_TEST_MAILS_PER_HOUR, per=_HOUR, now=now):
-                post(tx, email, Letter.TEST, now, fields={"at": shown(now)}, user_id=who.user_id)
+            if attempts.allowed(tx, letter.value, who.user_id, most=most, per=_HOUR, now=now):
+                post(tx, to, letter, now, fields=fields, user_id=who.user_id)
                 return
         raise TooMany("That is enough for this hour.", retry_after_seconds=int(_HOUR.total_seconds()))
 

@@ -130,10 +130,13 @@ POST   /api/strategies/check
 GET    /api/strategies/language
 DELETE /api/telegram/link
 POST   /api/telegram/link
+POST   /api/support/message
 POST   /api/test/email
 GET    /api/ticker/<symbol>
 GET    /api/trade-settings
+DELETE /api/users/<user_id>
 GET    /api/users/<user_id>
+PUT    /api/users/<user_id>
 GET    /api/users/<user_id>/dca
 GET    /api/users/<user_id>/general
 PUT    /api/users/<user_id>/general
@@ -221,6 +224,7 @@ POST   /api/webhooks/<webhook_id>/toggle
 """,
     POSTERS: """
 POST   /api/config/weights
+POST   /api/broadcast/signal
 POST   /api/signals/inbox
 """,
     STAFF: """

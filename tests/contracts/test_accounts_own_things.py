@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tinydb import where
 
+from modules.accounts.mail_wording import Letter, write
 from modules.accounts.personal_data import OWN_FORM, Leaving, holdings
 from modules.accounts.two_factor import reseal
 from modules.runtime.settings import kept_secret
@@ -234,11 +235,17 @@ class TestProfile:
         for other in (bob, "operator", "nobody"):
             for path in ("", "/general", "/preferences"):
                 assert house.call("GET", f"/api/users/{other}{path}", ann)[0] == 404
+            assert house.call("PUT", f"/api/users/{other}", ann, json={"name": "x"})[0] == 404
+            assert house.call("DELETE", f"/api/users/{other}", ann, json={"password": PASSWORD})[0] == 404
             assert house.call("PUT", f"/api/users/{other}/general", ann, json={"name": "x"})[0] == 404
             assert house.call("PUT", f"/api/users/{other}/preferences", ann, json={"preferences": {}})[0] == 404
         assert (
             house.call("PUT", f"/api/users/{me}/preferences", ann, json={"preferences": {"x": "y" * 20_000}})[0] == 422
         )
+        assert house.call("PUT", f"/api/users/{me}", ann, json={"name": "Ann"})[1]["user"]["name"] == "Ann"
+        assert house.code("DELETE", f"/api/users/{me}", ann, json={"password": "wrong"}) == (403, "wrong_password")
+        assert house.call("DELETE", f"/api/users/{me}", ann, json={"password": PASSWORD})[0] == 200
+        assert house.call("GET", "/api/users/me", ann)[0] == 401
 
 
 def test_a_mail_to_try_is_sent_to_oneself_a_few_times(house: House, ann: str) -> None:
@@ -248,6 +255,22 @@ def test_a_mail_to_try_is_sent_to_oneself_a_few_times(house: House, ann: str) ->
     assert house.letters().count("test") == 3
     house.store["users"].update({"email": None}, where("email") == ANN)
     assert house.code("POST", "/api/test/email", ann) == (409, "no_address")
+
+
+def test_a_question_goes_to_whoever_runs_the_installation(house: House, ann: str) -> None:
+    asked = {"subject": "My key", "message": "It is refused.\nWhy?\n\nSubject: forged"}
+    for _ in range(5):
+        assert house.call("POST", "/api/support/message", ann, json=asked)[0] == 202
+    assert house.code("POST", "/api/support/message", ann, json=asked) == (429, "too_many")
+    (first, *others) = [each for each in house.mails() if each["letter"] == "support"]
+    assert len(others) == 4
+    assert first["to"] == house.settings.admin_email
+    written = write(Letter.SUPPORT, first["fields"], "http://here")
+    assert f"<{ANN}>" in written.text
+    assert "about: My key" in written.text
+    assert "> It is refused.\n> Why?\n> \n> Subject: forged\n" in written.text
+    for wrong in ({}, {"message": ""}, {"message": "x" * 5001}, {"message": "x", "to": "eve@example.com"}):
+        assert house.call("POST", "/api/support/message", ann, json=wrong)[0] == 422
 
 
 def test_an_address_that_signs_in_is_proven(house: House, ann: str) -> None:

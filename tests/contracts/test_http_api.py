@@ -98,6 +98,14 @@ def test_an_operators_token_that_begins_like_a_key_is_one_all_the_same(tmp_path:
     made.world.close()
 
 
+def test_an_older_forwarder_hands_in_messages_without_numbers(door: Door) -> None:
+    body = {"text": ENTRY, "source": "old", "source_type": "telegram"}
+    first, again = (door.call("POST", "/api/broadcast/signal", json=body) for _ in range(2))
+    assert (first[0], first[1]["kind"], first[1]["duplicate"]) == (202, "entry", False)
+    assert (again[1]["signal_id"], again[1]["duplicate"]) == (first[1]["signal_id"], True)
+    assert door.call("POST", "/api/broadcast/signal", json={"text": ENTRY})[0] == 422
+
+
 def test_a_message_is_taken_once(door: Door) -> None:
     status, first = door.say()
     assert status == 202

@@ -290,6 +290,7 @@ BODIES: dict[str, Any] = {
     "PATCH /api/exchanges/<key_id>": {"leverage_cap": 3},
     "PUT /api/users/<user_id>/exchanges/<key_id>/leverage": {"leverage": 3},
     "POST /api/users/<user_id>/exchanges": {"exchange": "bybit", "api_key": "k", "secret": "s"},
+    "PUT /api/users/<user_id>": {"name": "x"},
     "PUT /api/users/<user_id>/general": {"name": "x"},
     "PUT /api/users/<user_id>/preferences": {"preferences": {}},
     "PUT /api/users/<user_id>/dca": {"settings": {"dca_enabled": True}},
