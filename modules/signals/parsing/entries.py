@@ -47,30 +47,10 @@ class Draft:
 
 def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     """Sort the figures into entries, targets and stop."""
-    groups: dict[str, list[Figure]] = {}
-    for figure in reading.figures:
-        groups.setdefault(figure.part, []).append(figure)
+    groups = _drawn(reading) or _grouped(reading)
     draft = Draft()
-    if (drawn := _drawn(reading)) is not None:
-        groups = drawn
-    targets = groups.get(p.TARGET, [])
-    stops = groups.get(p.STOP, [])
-    entries, draft.entry_kind = _entry_group(groups, symbol, text)
-    between = _between(groups.get("", []), targets, stops) if draft.entry_kind in ("", "bare") else []
-    if between:
-        entries, draft.entry_kind = between, "bare"
-    if not targets:
-        targets = _other_targets(groups, draft.entry_kind)
-    if not targets:
-        entries, targets = _lines_below(entries)
-    if not targets:
-        entries, targets = _along_arrows(entries)
-    if not stops and targets:
-        risked = [f for f in groups.get(p.NOTE, []) if f.said in _RISKED]
-        stops = _losing(_like_entry([*groups.get(p.LOSS, []), *risked], entries), entries, targets)
-    if not targets:
-        targets = _like_entry(groups.get(p.PROFIT, []), entries) if stops or groups.get(p.LOSS) else []
-        stops = stops or (_like_entry(groups.get(p.LOSS, []), entries) if targets else [])
+    entries, targets, draft.entry_kind = _entries_and_targets(groups, symbol, text)
+    targets, stops = _with_results(groups, entries, targets)
     targets = _without_strays(targets)
     reference = _reference(entries, targets, stops)
     draft.entries = _of_one_size(entries, reference)
@@ -78,12 +58,50 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     stops = _of_one_size(stops, reference)
     draft.stop = stops[0] if stops else None
     _mend_glued_counters(draft, reference)
-    beside = draft.entries or stops
     if not draft.targets:
         bare = [*groups.get("", []), *_beyond(stops[1:], draft)]
-        draft.unread = sum(figure not in draft.entries for figure in _like_entry(bare, beside))
+        draft.unread = sum(figure not in draft.entries for figure in _like_entry(bare, draft.entries or stops))
     draft.labelled = sum(bool(groups.get(part)) for part in (p.ENTRY, p.TARGET, p.STOP))
     return draft
+
+
+def _grouped(reading: Reading) -> dict[str, list[Figure]]:
+    """The figures by the part they play."""
+    groups: dict[str, list[Figure]] = {}
+    for figure in reading.figures:
+        groups.setdefault(figure.part, []).append(figure)
+    return groups
+
+
+def _entries_and_targets(
+    groups: dict[str, list[Figure]], symbol: Found | None, text: str
+) -> tuple[list[Figure], list[Figure], str]:
+    """The figures of both, and what tells the entry; prices without a word for targets may stand below it or along arrows."""
+    targets = groups.get(p.TARGET, [])
+    entries, kind = _entry_group(groups, symbol, text)
+    between = _between(groups.get("", []), targets, groups.get(p.STOP, [])) if kind in ("", "bare") else []
+    if between:
+        entries, kind = between, "bare"
+    targets = targets or _other_targets(groups, kind)
+    if not targets:
+        entries, targets = _lines_below(entries)
+    if not targets:
+        entries, targets = _along_arrows(entries)
+    return entries, targets, kind
+
+
+def _with_results(
+    groups: dict[str, list[Figure]], entries: list[Figure], targets: list[Figure]
+) -> tuple[list[Figure], list[Figure]]:
+    """Targets and stops, where none is labelled those named by what is won or lost there ("Profit 1.0840, loss 1.0945")."""
+    stops = groups.get(p.STOP, [])
+    lost = groups.get(p.LOSS, [])
+    if targets:
+        risked = [f for f in groups.get(p.NOTE, []) if f.said in _RISKED]
+        return targets, stops or _losing(_like_entry([*lost, *risked], entries), entries, targets)
+    if stops or lost:
+        targets = _like_entry(groups.get(p.PROFIT, []), entries)
+    return targets, stops or (_like_entry(lost, entries) if targets else [])
 
 
 def _drawn(reading: Reading) -> dict[str, list[Figure]] | None:

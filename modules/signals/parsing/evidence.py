@@ -116,24 +116,40 @@ def _denied(reading: Reading, updates: list[Update]) -> Evidence | None:
 
 def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
     """Lists of results and calls on binary options."""
-    pairs = {f.symbol for f in symbols if f.weight >= _PAIR}
     if reading.parts[p.BINARY] and not reading.labels[p.STOP]:
         return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
+    pairs = {f.symbol for f in symbols if f.weight >= _PAIR}
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")
-    coins = {f.symbol for f in symbols if f.weight >= _COIN}
+    coins = len({f.symbol for f in symbols if f.weight >= _COIN})
+    told = _bygone(reading, coins) or _tallied(reading, coins)
+    if (
+        told is None
+        and not symbols
+        and (reading.parts[p.RESULT] or reading.parts[p.ADVERT] or reading.parts[p.PROMO] > 1)
+    ):
+        return Evidence(Kind.NONE, 0.8, "names no symbol, and speaks of results or offers")
+    return told
+
+
+def _bygone(reading: Reading, coins: int) -> Evidence | None:
+    """Trades of an earlier day, or of the author's own."""
     headed = reading.recalled and (reading.parts[p.RESULT] or reading.ticks > 1)
-    if reading.parts[p.EARLIER] and (headed or (reading.parts[p.RESULT] and len(coins) >= _LISTED)):
+    if reading.parts[p.EARLIER] and (headed or (reading.parts[p.RESULT] and coins >= _LISTED)):
         return Evidence(Kind.NONE, 0.8, "a recap of an earlier day")
     if reading.personal and (reading.parts[p.HABIT] or reading.parts[p.EARLIER]):
         return Evidence(Kind.NONE, 0.8, "a story of trades of one's own")
-    if reading.parts[p.RESULT] and reading.tallies >= _LISTED:
+    return None
+
+
+def _tallied(reading: Reading, coins: int) -> Evidence | None:
+    """Results that are counted or listed."""
+    if not reading.parts[p.RESULT]:
+        return None
+    if reading.tallies >= _LISTED:
         return Evidence(Kind.NONE, 0.85, "counts the trades of a day or a week")
-    gains = reading.percents + reading.distances
-    if reading.parts[p.RESULT] and gains >= _LISTED and (len(coins) >= _LISTED or len(reading.sides) >= _LISTED):
+    if reading.percents + reading.distances >= _LISTED and max(coins, len(reading.sides)) >= _LISTED:
         return Evidence(Kind.NONE, 0.85, "a list of past results")
-    if not symbols and (reading.parts[p.RESULT] or reading.parts[p.ADVERT] or reading.parts[p.PROMO] > 1):
-        return Evidence(Kind.NONE, 0.8, "names no symbol, and speaks of results or offers")
     return None
 
 
@@ -168,13 +184,16 @@ def _reported(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence
     priced = bool(draft.entries or draft.stop) and not reading.parts[p.ADVERT]
     if news is not None and priced and not _is_instruction(reading, draft, news):
         return Evidence(Kind.UPDATE, 0.8, f"the prices of an older signal with what came of them: {news.what}", news)
-    told = next((u for u in updates if u.what in _OPENERS and u.opens), None)
+    told = _ordered(reading, draft, updates)
+    return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told) if told else None
+
+
+def _ordered(reading: Reading, draft: Draft, updates: list[Update]) -> Update | None:
+    """The order that opens the text, that stands beside an entry alone, or that tells what was done with an entry's price."""
+    opening = next((u for u in updates if u.what in _OPENERS and u.opens), None)
     bare = draft.entries and draft.stop is None and not reading.labels[p.TARGET] and not reading.questions
-    if told is None:
-        told = next((u for u in updates if (bare and u.what in _LEAVING) or (u.done and draft.entries)), None)
-    if told is None:
-        return None
-    return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told)
+    beside = (u for u in updates if (bare and u.what in _LEAVING) or (u.done and draft.entries))
+    return opening or next(beside, None)
 
 
 def _is_instruction(reading: Reading, draft: Draft, news: Update) -> bool:
@@ -294,20 +313,23 @@ def _update(reading: Reading, updates: list[Update], symbol: Found | None) -> Ev
     known = symbol is not None and symbol.weight >= _SURE_SYMBOL
     if reading.parts[p.ADVERT] and reading.parts[p.PROMO] and reading.lines <= _ADVERT_LINES:
         return Evidence(Kind.NONE, 0.7, "an advert that boasts of a past signal")
-    for update in updates:
-        if not known and update.strength < 3 and reading.parts[p.CONDITION] and update.token.start > _OPENING // 2:
-            continue
-        if update.strength < 3 and (
-            reading.questions
-            or reading.conditional
-            or (not known and reading.unknown_words > _SHORT_REPLY and update.token.start > _OPENING)
-        ):
-            continue
-        if reading.unknown_words > (
-            _PROSE if update.strength >= 3 or update.token.start < _OPENING else _PROSE // 2 + 2
-        ):
-            continue
-        if update.what is None:
-            return Evidence(Kind.UPDATE, 0.6, "tells of an entry that was filled", update)
-        return Evidence(Kind.UPDATE, 0.8 if known else 0.65, f"tells of an older signal: {update.what}", update)
-    return Evidence(Kind.NONE, 0.75, "holds neither a signal nor news of one")
+    update = next((u for u in updates if _is_believed(reading, u, known=known)), None)
+    if update is None:
+        return Evidence(Kind.NONE, 0.75, "holds neither a signal nor news of one")
+    if update.what is None:
+        return Evidence(Kind.UPDATE, 0.6, "tells of an entry that was filled", update)
+    return Evidence(Kind.UPDATE, 0.8 if known else 0.65, f"tells of an older signal: {update.what}", update)
+
+
+def _is_believed(reading: Reading, update: Update, *, known: bool) -> bool:
+    """Whether the text is about this news: weak news needs a symbol or a short text that asks nothing and sets no condition,
+    strong news and what opens a text bear more words around them."""
+    early = update.token.start < _OPENING
+    weak = update.strength < _TOLD
+    if weak and (reading.questions or reading.conditional):
+        return False
+    if weak and not known and update.token.start > _OPENING // 2:
+        late = update.token.start > _OPENING
+        if reading.parts[p.CONDITION] or (late and reading.unknown_words > _SHORT_REPLY):
+            return False
+    return reading.unknown_words <= (_PROSE // 2 + 2 if weak and not early else _PROSE)
