@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
+from modules.signals.parsing.normalise import fold
 from modules.signals.parsing.tokens import N, T, Token
 from modules.signals.parsing.walk import LABELS, SIDES, Walk
 
@@ -13,6 +14,14 @@ _LARGEST_MULTIPLE = 200
 _CLOSE_BY = 4
 """Two numbers at most so many times apart are of one size."""
 
+_MOST_ORDERS = 12
+_LISTED_ORDERS = (
+    "limits|limit orders|orders|entries|entry orders|entry levels|entry points|entry zones|buys|sells|bids|asks|layers|steps|parts"
+    "|лимитки|лимиток|лимитных ордера|лимитными|ордера|ордеров|входа|входов|части|частей|шага|шагов|ордери|ордерів|частини"
+    "|entradas|órdenes|ordens|partes|ordres|entrées|parties|einstiege|teile|entrate|ingressi|ordini|parti|kademe|emir"
+    "|parça|giriş|zlecenia|zleceń|wejścia|części|lapis|tahap|lệnh|پله|مراحل|دفعات|批|单"
+)
+_ORDERS = frozenset(fold(word) for word in _LISTED_ORDERS.split("|"))
 _TOLD_OF = frozenset({p.HIT, p.FILLED, p.CLOSE, p.PROFIT, p.NOT})
 _SPAN_SIGNS = "-~/"
 _SPAN_WORDS = frozenset({"to", "до", "a"})
@@ -84,6 +93,12 @@ def _counts(walk: Walk, value: Decimal, following: Token, *, labelled: bool) -> 
         return True
     expected = walk.next_index.get(walk.part or "", 1)
     return max(value / other, other / value) > _CLOSE_BY or (labelled and int(value) == expected and expected > 1)
+
+
+def counts_orders(tokens: list[Token], at: int) -> bool:
+    """Whether the number says into how many orders the entry is split: "short, 3 limits", "2 entries", "4 лимитки"."""
+    several = tokens[at].text.isdigit() and 1 < int(tokens[at].text) <= _MOST_ORDERS
+    return several and at + 1 < len(tokens) and tokens[at + 1].low in _ORDERS
 
 
 def before_multiple(tokens: list[Token], at: int) -> bool:

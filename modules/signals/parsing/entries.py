@@ -49,7 +49,9 @@ def draft_of(reading: Reading, symbol: Found | None, text: str) -> Draft:
     """Sort the figures into entries, targets and stop."""
     groups = _drawn(reading) or _grouped(reading)
     draft = Draft()
-    entries, targets, draft.entry_kind = _entries_and_targets(groups, symbol, text)
+    entries, targets, draft.entry_kind = _entries_and_targets(
+        groups, [part for part, _, _ in reading.sides], symbol, text
+    )
     targets, stops = _with_results(groups, entries, targets)
     targets = _without_strays(targets)
     reference = _reference(entries, targets, stops)
@@ -74,11 +76,13 @@ def _grouped(reading: Reading) -> dict[str, list[Figure]]:
 
 
 def _entries_and_targets(
-    groups: dict[str, list[Figure]], symbol: Found | None, text: str
+    groups: dict[str, list[Figure]], sides: list[str], symbol: Found | None, text: str
 ) -> tuple[list[Figure], list[Figure], str]:
     """The figures of both, and what tells the entry; prices without a word for targets may stand below it or along arrows."""
     targets = groups.get(p.TARGET, [])
     entries, kind = _entry_group(groups, symbol, text)
+    if (kind in (p.LONG, p.SHORT)) and (left := _left_at(groups, sides, kind)) is not None:
+        return *left, p.PRICE
     between = _between(groups.get("", []), targets, groups.get(p.STOP, [])) if kind in ("", "bare") else []
     if between:
         entries, kind = between, "bare"
@@ -88,6 +92,17 @@ def _entries_and_targets(
     if not targets:
         entries, targets = _along_arrows(entries)
     return entries, targets, kind
+
+
+def _left_at(groups: dict[str, list[Figure]], sides: list[str], kind: str) -> tuple[list[Figure], list[Figure]] | None:
+    """Entry and targets of a call that opens with one side, names its price, and lists prices under the other side to leave
+    at: "BUY X, price 0.648, sell: 0.661, 0.677". All of them lie where that side wins."""
+    entry = groups.get(p.PRICE) or groups.get(AT) or []
+    leaving = groups[kind]
+    if sides[:1] == [kind] or groups.get(p.TARGET) or not entry or entry[0].token.start > leaving[0].token.start:
+        return None
+    wins = all((f.value > each.value) == (kind == p.SHORT) and f.value != each.value for f in leaving for each in entry)
+    return (entry, leaving) if wins else None
 
 
 def _with_results(
@@ -229,8 +244,8 @@ def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
         return entries, []
     head = [f for f in entries if f.line == entries[0].line or f.label_line == f.line]
     below = [f for f in entries if f not in head]
-    counted = {f.counted for f in below}
-    if len(below) >= 2 and not any(f.counted for f in head) and len(counted) == 1:
+    listed = len({f.counted for f in below}) == 1 or (bool(below) and below[0].place == 1)
+    if len(below) >= 2 and not any(f.counted for f in head) and listed:
         return head, below
     return entries, []
 
@@ -242,12 +257,21 @@ def _along_arrows(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
 
 
 def _without_strays(targets: list[Figure]) -> list[Figure]:
-    """In a list whose lines are counted, a bare line without a counter does not belong."""
+    """In a list whose lines are counted, a bare line without a counter does not belong, save where a picture takes the
+    counter's place and its price goes on where the list leads ("🥇 153.33", "🚀 151.70")."""
     counted = [f for f in targets if f.counted]
     if len(counted) < 2:
         return targets
     lines = {f.line for f in counted}
-    return [f for f in targets if f.counted or f.label_line == f.line or (f.line in lines and not f.starts)]
+    first, last = counted[0].value, counted[-1].value
+    return [
+        f
+        for f in targets
+        if f.counted
+        or f.label_line == f.line
+        or (f.line in lines and not f.starts)
+        or (bool(f.picture) and f.line > counted[-1].line and min(first, f.value) < last < max(first, f.value))
+    ]
 
 
 def _reference(entries: list[Figure], targets: list[Figure], stops: list[Figure]) -> Decimal | None:

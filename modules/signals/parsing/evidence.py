@@ -160,7 +160,7 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
     ticked = [f for f in draft.targets if f.ticked]
     prices = len(draft.entries) + (draft.stop is not None)
     if ticked and (len(ticked) < len(draft.targets) or not prices or reading.parts[p.PROFIT]):
-        level = max(place for place, f in enumerate(draft.targets, start=1) if f.ticked)
+        level = max(f.place or at for at, f in enumerate(draft.targets, start=1) if f.ticked)
         return Evidence(
             Kind.UPDATE,
             0.85,

@@ -13,11 +13,12 @@ _PARTING = frozenset(",;|/")
 _FEWEST_COUNTED = 2
 _DIGITS_COUNTED = 2
 _BEHIND = frozenset({p.STOP, p.TARGET})
+_LABELLED = "label"
 
 
 def counted(tokens: list[Token]) -> frozenset[int]:
     """Where the counters of a list start: "1", "2", "3" that open lines, or follow each other, each before the same sign and
-    a price. One alone may be a price: "1- 1.365" is a span unless "2- 1.410" follows."""
+    a price, or before a label ("1 target: 0.82"). One alone may be a price: "1- 1.365" is a span unless "2- 1.410" follows."""
     places: set[int] = set()
     run: list[Token] = []
     shape = ""
@@ -37,9 +38,12 @@ def counted(tokens: list[Token]) -> frozenset[int]:
 
 
 def _counting(tokens: list[Token], at: int) -> str | None:
-    """The sign between a number that may count and its price, "" where there is none; None where no price follows it."""
+    """The sign between a number that may count and its price, "" where there is none, a word for a label; None where neither
+    follows it."""
     opens = at == 0 or tokens[at - 1].type is T.LINE
     follows = tokens[at + 1 : at + 3]
+    if opens and follows and follows[0].label in _BEHIND:
+        return _LABELLED
     if len(follows) > 1 and follows[0].type is T.SIGN and follows[0].text in _COUNTING and is_price(follows[1]):
         spaced = not follows[1].glued
         return follows[0].text if opens or (spaced and follows[0].glued) else None

@@ -69,8 +69,9 @@ def _continues(before: Token, token: Token, result: list[Token], least_ratio: in
     return len(before.text) < 3 and int(whole) > least_ratio * int(before.text)
 
 
-def settle_separators(tokens: list[Token], floor: Decimal | None = None) -> Separators:
-    """Decide from the numbers that can be read in one way only. `floor` is a price the symbol has been above for years."""
+def settle_separators(tokens: list[Token], floor: Decimal | None = None, ceiling: Decimal | None = None) -> Separators:
+    """Decide from the numbers that can be read in one way only. `floor` is a price the symbol has been above for years,
+    `ceiling` one it will not pass."""
     comma_decimal = comma_thousands = point_decimal = point_thousands = 0
     for token in tokens:
         if token.type is not T.NUMBER or token.measure is not N.PRICE:
@@ -91,6 +92,8 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None) -> Sepa
             point_thousands += 1
     if floor is not None and not point_thousands + point_decimal:
         point_thousands = _below(tokens, floor)
+    if ceiling is not None and not comma_decimal + comma_thousands + point_decimal:
+        comma_decimal = _above(tokens, ceiling)
     leads = not any(_is_large(token) for token in tokens)
     return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal, leads)
 
@@ -106,6 +109,15 @@ def _below(tokens: list[Token], floor: Decimal) -> int:
     texts = [token.text for token in tokens if token.type is T.NUMBER and token.measure is N.PRICE]
     return sum(
         _THOUSANDS.fullmatch(text) is not None and text.count(".") == 1 and Decimal(text) < floor for text in texts
+    )
+
+
+def _above(tokens: list[Token], ceiling: Decimal) -> int:
+    """How many numbers such as 1,245 would be above the symbol's ceiling if the comma parted thousands."""
+    texts = [token.text for token in tokens if token.type is T.NUMBER and token.measure is N.PRICE]
+    return sum(
+        text.count(",") == 1 and _THOUSANDS.fullmatch(text) is not None and Decimal(text.replace(",", "")) > ceiling
+        for text in texts
     )
 
 

@@ -17,7 +17,7 @@ from modules.signals.parsing.lexicon import label_phrases, lexicon
 from modules.signals.parsing.normalise import Normalised, fold, language_of, normalise
 from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
 from modules.signals.parsing.reading import Reader
-from modules.signals.parsing.symbols import FLOORS, Found, beside_side, find_symbols, spoken_of
+from modules.signals.parsing.symbols import Found, beside_side, bounds_of, find_symbols, spoken_of
 from modules.signals.parsing.tokens import Token, tokenise
 from modules.signals.parsing.updates import Update, UpdateReader, age_of
 from modules.signals.parsing.walk import Figure, Reading
@@ -72,9 +72,9 @@ def _understand(text: str, dialect: Dialect) -> Message:
         normal = _without_footer(normal, dialect)
     symbols, symbol = _symbols(normal.text, dialect)
     taken = sorted((f.start, f.end) for f in symbols if f.weight >= _TAKEN)
-    floor = FLOORS.get(symbol.symbol[:3]) if symbol else None
+    floor, ceiling = bounds_of(symbol.symbol) if symbol else (None, None)
     tokens = join_spaced(tokenise(normal.text), normal.text)
-    tokens = read_numbers(tokens, settle_separators(tokens, Decimal(floor) if floor else None))
+    tokens = read_numbers(tokens, settle_separators(tokens, floor, ceiling))
     tokens = labels_first(label_phrases(tokens, lexicon(dialect.words), taken))
     reading = Reader(tokens).read()
     draft = draft_of(reading, symbol, normal.text)

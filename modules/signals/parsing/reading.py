@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from modules.signals.parsing import parts as p
-from modules.signals.parsing.counters import before_multiple, is_counter
+from modules.signals.parsing.counters import before_multiple, counts_orders, is_counter
 from modules.signals.parsing.tentative import MAYBE, label_of
 from modules.signals.parsing.tokens import UNIT, N, T, Token, is_price
 from modules.signals.parsing.walk import AT, LABELS, QUIET, SIDES, Figure, Reading, Walk
@@ -329,6 +329,9 @@ class Reader(Walk):
             return
         if self._tallies(at, token):
             self.found.tallies += 1
+        if counts_orders(self.tokens, at):
+            self.line_open = False
+            return
         if is_counter(self, at, token, value):
             self.counter = int(value)
             self.line_open = False
@@ -367,7 +370,7 @@ class Reader(Walk):
             token,
             self.line,
             self.got == 0 or not same_line,
-            self.counter is not None,
+            self.counter,
             self.joint if same_line else "",
             self.label_line,
             self.line_open,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from modules.signals.parsing import names
 from modules.signals.parsing.lexicon import is_vocabulary
@@ -52,6 +53,15 @@ FLOORS = {
     "UK1": 2000,
 }
 """By the first letters of a symbol: a price below which it has not been for years, to tell 64.250 from 64250."""
+
+CEILINGS = {
+    "BTC": 1_000_000, "WBTC": 1_000_000, "ETH": 50_000, "WETH": 50_000, "STETH": 50_000, "YFI": 100_000, "MKR": 50_000, "PAXG": 50_000, "XAUT": 50_000,
+    "BNB": 10_000, "BCH": 10_000, "ZEC": 10_000, "DASH": 10_000, "TAO": 10_000, "AAVE": 10_000, "COMP": 10_000, "KSM": 10_000, "GNO": 10_000,
+}  # fmt: skip
+"""Coins that cost a thousand dollars or more, or may soon: a price none of them will pass. All other coins cost less."""
+
+_CHEAP = 1_000
+_DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD")
 
 _PAIR = 10
 _LONGEST_TAG = 10
@@ -136,7 +146,7 @@ _CROSSED = re.compile(rf"(?<![{_LETTER}#$])([#$]?)([A-Z0-9]{{2,10}})(BTC|ETH|BNB
 _FOREX = re.compile(
     rf"(?<![{_LETTER}])([A-Za-z]{{3}})[ ]{{0,2}}([/\-_. ]?)[ ]{{0,2}}([A-Za-z]{{3}})(?:m|\.[a-z]{{1,4}}|\+|i)?(?![{_LETTER}])"
 )
-_TAGGED = re.compile(rf"([#$])[ ]?([A-Za-z0-9]{{1,15}})(?![{_LETTER}_])")
+_TAGGED = re.compile(rf"(#|(?<![0-9])\$(?![ ])|(?<![0-9])(?<![0-9][ ])\$)[ ]?([A-Za-z0-9]{{1,15}})(?![{_LETTER}_])")
 _SYMBOL_LABELS = frozenset(
     """
     coin name pair symbol ticker instrument asset token crypto adi parite moneda moeda par koin paar paire монета пара
@@ -158,6 +168,22 @@ class Found:
     start: int
     end: int
     weight: int
+
+
+def bounds_of(symbol: str) -> tuple[Decimal | None, Decimal | None]:
+    """Prices that the symbol will not be below and not above, as far as is known: they tell 1.245 from 1,245."""
+    floor = FLOORS.get(symbol[:3])
+    quote = next((dollar for dollar in _DOLLARS if symbol.endswith(dollar)), "")
+    base = symbol.removesuffix(quote)
+    priced = (
+        quote
+        and base not in CURRENCIES
+        and base not in _METALS
+        and base.lower() not in INDICES
+        and base[:3] not in FLOORS
+    )
+    ceiling = CEILINGS.get(base, _CHEAP)
+    return Decimal(floor) if floor else None, Decimal(ceiling) if quote and (priced or base in CEILINGS) else None
 
 
 def find_symbols(text: str, default_quote: str = "USDT") -> list[Found]:
@@ -227,7 +253,7 @@ def _names_a_coin(tag: str, word: str) -> bool:
         return False
     if name.endswith(QUOTES) and name not in QUOTES:
         return False
-    return word.isupper() if tag == "#" else not word[0].isdigit()
+    return word.isupper() if tag == "#" or len(word) == 1 else not word[0].isdigit()
 
 
 def _completed(base: str, default_quote: str) -> str:

@@ -177,8 +177,8 @@ def _measure_numbers(tokens: list[Token]) -> None:
             before = tokens[i - 1] if i else None
             after = tokens[i + 1] if i < last else None
             token.measure = _measure(token, before, after)
-            if token.measure is N.PERCENT:
-                _spread_percent(tokens, i)
+            if token.measure in (N.PERCENT, N.FRAME):
+                _spread_to_span(tokens, i)
             elif token.measure is N.DISTANCE:
                 _spread_distance(tokens, i)
 
@@ -229,12 +229,12 @@ def _glued_before(before: Token) -> int:
     return N.PRICE
 
 
-def _spread_percent(tokens: list[Token], i: int) -> None:
-    """In 25-30% the first number is a percentage too."""
+def _spread_to_span(tokens: list[Token], i: int) -> None:
+    """In "25-30%" and "30-60 days" the first number measures what the second does."""
     if i >= 2 and tokens[i - 1].type is T.SIGN and tokens[i - 1].text in "-~/" and tokens[i - 2].type is T.NUMBER:
         first = tokens[i - 2]
         if tokens[i].glued and tokens[i - 1].glued and first.measure is N.PRICE:
-            first.measure = N.PERCENT
+            first.measure = tokens[i].measure
 
 
 def _spread_distance(tokens: list[Token], i: int) -> None:

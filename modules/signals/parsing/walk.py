@@ -21,7 +21,7 @@ _BEFORE_ALL = -9
 class Figure:
     """A number that may be a price, with the part it plays and how it was written.
 
-    `first` says that it was the first number after its label or in its line; `counted` that a list counter stood before it;
+    `first` says that it was the first number after its label or in its line; `place` is the list counter that stood before it;
     `joint` is what stood between the number before it (on the same line, same label) and it.
     """
 
@@ -30,13 +30,18 @@ class Figure:
     token: Token
     line: int
     first: bool
-    counted: bool
+    place: int | None
     joint: str
     label_line: int
     starts: bool = False
     ticked: bool = False
     picture: str = ""
     said: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether a list counter stood before it."""
+        return self.place is not None
 
 
 @dataclass(slots=True)
