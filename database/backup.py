@@ -90,7 +90,8 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreFull(f"{path}: cannot write ({error.strerror or error})") from error
     finally:
         with suppress(OSError):
-            draft.unlink(missing_ok=True)
+            for left in (draft, Path(f"{draft}-journal")):
+                left.unlink(missing_ok=True)
 
 
 def publish(draft: Path, path: Path) -> None:

@@ -13,7 +13,7 @@ from database.sqlite_errors import translated
 APPLICATION_ID = 0x445A4B31  # marks the file as a store of this kind
 LAYOUT = 1  # of the store's own tables
 
-_MAGIC = b"SQLite format 3\x00"
+_SMALLEST = 512  # bytes: one page of the smallest size
 #: A store that somebody else is just making is empty for some milliseconds.
 _BEING_MADE_SECONDS = 2.0
 
@@ -21,17 +21,17 @@ _BEING_MADE_SECONDS = 2.0
 def probe(path: Path, known_version: int | None = None) -> None:
     """Refuse a file that is not ours, broken, or too new, before anything could change it.
 
-    `known_version` is the newest migration the program knows; None accepts any.
+    `known_version` is the newest migration the program knows; None accepts any. Only SQLite itself opens the file: who closes
+    it otherwise lets go of all locks that this process has on it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.stat().st_size == 0:
-            return
-        with path.open("rb") as file:
-            head = file.read(100)
+        size = path.stat().st_size if path.exists() else 0
     except OSError as error:
         raise StoreFull(f"{path}: {error.strerror or error}; check the path and permissions") from error
-    if head[:16] != _MAGIC or len(head) < 100:
+    if size == 0:
+        return
+    if size < _SMALLEST:
         raise StoreDamaged(f"{path}: not an SQLite file")
     # Killed before its first switch to WAL, a writer leaves a journal that only a writing connection can undo.
     mode = "rw" if Path(f"{path}-journal").exists() else "ro"
@@ -41,11 +41,11 @@ def probe(path: Path, known_version: int | None = None) -> None:
             layout = connection.execute("PRAGMA user_version").fetchone()[0]
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
-            size = connection.execute("PRAGMA page_size").fetchone()[0]
+            page_size = connection.execute("PRAGMA page_size").fetchone()[0]
             recorded = _recorded_version(connection)
     except sqlite3.Error as error:
         raise translated(error, path) from error
-    _judge(path, owner, layout, tables, cut_short=not _has_log(path) and path.stat().st_size < pages * size)
+    _judge(path, owner, layout, tables, cut_short=not _has_log(path) and path.stat().st_size < pages * page_size)
     if known_version is not None and recorded > known_version:
         raise StoreTooNew(f"{path}: schema version {recorded}, this program knows {known_version}")
 

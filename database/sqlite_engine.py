@@ -3,6 +3,9 @@
 Readers never wait. Writers queue for the file (`BEGIN IMMEDIATE`) up to a time-out. A committed transaction survives the death
 of any process; with ``sync="full"``, or in a durable transaction, also a power cut.
 
+The log beside the file is carried over into it by whoever wrote, and only while nobody can write: SQLite up to 3.51.2 may lose
+committed pages where a checkpoint and a commit that begins the log anew meet (https://sqlite.org/wal.html, "WAL-reset bug").
+
 Connections never cross a fork: a child that inherits them leaves them untouched and opens its own.
 """
 
@@ -27,6 +30,12 @@ from database.sqlite_errors import translated
 
 _CACHED_STATEMENTS = 512
 _LOOK_AGAIN_SECONDS = 0.0005
+#: The log is carried over after so many writes of a process, or when it has grown by so much.
+_CARRY_AFTER_WRITES = 64
+_CARRY_AFTER_BYTES = 4_000_000
+#: A writer who finds the turn taken leaves it for the next time, up to so many writes; then it waits, but not for long.
+_CARRY_WAITING_AFTER = 4 * _CARRY_AFTER_WRITES
+_CARRY_PATIENCE_SECONDS = 0.2
 _inherited: list[sqlite3.Connection] = []
 
 
@@ -60,6 +69,11 @@ class SqliteEngine:
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
+        self._carrier: _Connection | None = None
+        self._carrying = threading.Lock()
+        self._writes = 0  # since the log was last carried over
+        self._log_path = Path(f"{path}-wal")
+        self._log_bytes = 0
         probe(path, known_version)
         _engines.add(self)
         with ExitStack() as undo:
@@ -91,10 +105,14 @@ class SqliteEngine:
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a writing statement; the number of rows it changed."""
+        connection = self._connection()
         try:
-            return self._connection().execute(sql, parameters).rowcount
+            changed = connection.execute(sql, parameters).rowcount
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
+        if changed > 0 and not connection.in_transaction:
+            self._wrote()
+        return changed
 
     def run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a writing statement once for each set of parameters."""
@@ -126,13 +144,13 @@ class SqliteEngine:
             if not self._local.begun:
                 self._relax()
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, patience_seconds: float | None = None) -> None:
         """Wait for the file's one writing turn, looking every half millisecond.
 
         SQLite's own waiting looks ever less often, up to ten times a second, while the turn is free within one or two
         milliseconds: with several processes writing, most of a writer's time would be sleep beside a free file.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (self._timeout if patience_seconds is None else patience_seconds)
         self.run("PRAGMA busy_timeout=0")
         try:
             while True:
@@ -151,6 +169,7 @@ class SqliteEngine:
         self.run("COMMIT")
         self._local.begun = False
         self._relax()
+        self._wrote()
 
     def rollback(self) -> None:
         """Undo the transaction if one is open. SQLite has already done so after some failures (disk full)."""
@@ -169,13 +188,48 @@ class SqliteEngine:
         if self._sync == "full":
             return
         try:
-            descriptor = os.open(f"{self.path}-wal", os.O_RDONLY)
+            descriptor = os.open(self._log_path, os.O_RDONLY)
         except FileNotFoundError:
             return
         try:
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
+
+    # --- the log beside the file
+
+    def _wrote(self) -> None:
+        """Counts a write, and carries the log over when it is time."""
+        self._writes += 1
+        if self._writes >= _CARRY_AFTER_WRITES or self._log_size() > self._log_bytes + _CARRY_AFTER_BYTES:
+            self._carry_over()
+
+    def _carry_over(self) -> None:
+        """Carries what is committed over into the file while this thread has the writing turn.
+
+        What goes wrong here (the disk is full, a reader is still at the old state) is no reason to fail a write that is done:
+        the log stays as it is, and the next write tries again.
+        """
+        if not self._carrying.acquire(blocking=False):
+            return
+        try:
+            self._take_turn(_CARRY_PATIENCE_SECONDS if self._writes >= _CARRY_WAITING_AFTER else 0.0)
+            try:
+                self._carrier = self._carrier or self._new_connection()
+                self._carrier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._writes, self._log_bytes = 0, self._log_size()
+            finally:
+                self.run("ROLLBACK")
+        except (sqlite3.Error, StoreError):
+            return
+        finally:
+            self._carrying.release()
+
+    def _log_size(self) -> int:
+        try:
+            return self._log_path.stat().st_size
+        except OSError:
+            return 0
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -228,6 +282,10 @@ class SqliteEngine:
         return self._connection()
 
     def _connect(self) -> _Connection:
+        self._local.connection = self._new_connection()
+        return self._local.connection
+
+    def _new_connection(self) -> _Connection:
         if self._closed:
             raise StoreError(f"{self.path}: the store is closed")
         try:
@@ -246,9 +304,9 @@ class SqliteEngine:
             connection.execute("PRAGMA temp_store=MEMORY")
             connection.execute("PRAGMA cache_size=-16000")
             connection.execute("PRAGMA journal_size_limit=67108864")
+            connection.execute("PRAGMA wal_autocheckpoint=0")
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
-        self._local.connection = connection
         with self._lock:
             self._open.add(connection)
         return connection
@@ -293,6 +351,7 @@ class SqliteEngine:
         self._open = weakref.WeakSet()
         self._local = _PerThread()
         self._lock = threading.Lock()
+        self._carrier, self._carrying = None, threading.Lock()
 
 
 _engines: weakref.WeakSet[SqliteEngine] = weakref.WeakSet()
