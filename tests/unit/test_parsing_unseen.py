@@ -113,3 +113,87 @@ def test_bounds_know_what_is_dear() -> None:
     assert bounds_of("ARBUSDT") == (None, Decimal(1000))
     assert bounds_of("USDJPY") == (None, None)
     assert bounds_of("XAUUSDT")[1] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alright guys shorting $DYDX at market right here, price 2.2. SL goes at 2.3 and I'll be taking off at 2.1, 2.0 and the rest around 1.9",
+        "💰 DYDXUSDT\n↘️ Sell side\n🚪 2.2\n🎯 2.1 ~ 2.0 ~ 1.9\n🧯 2.3",
+        "$DYDX / Tether\nShort @ 2.2\nOut @ 2.1 & 2.0 & 1.9\nDead @ 2.3",
+        "DYDX short\nIn: 2.2\nOut: 2.1 2.0 1.9\nDead: 2.3",
+        "RE-ENTRY on #DYDX\nSame idea as yesterday, better price\nShort from 2.2\nTargets: 2.1, 2.0, 1.9\nStop: 2.3",
+        "#DYDX шорт, идея та же что и вчера\nвход 2.2\nцели: 2.1, затем 2.0, потом 1.9\nстоп 2.3",
+        "Gaes sell DYDX sekarang 2.2, SL 2.3, TP 2.1 terus 2.0 lalu 1.9",
+        "Galera, vendi DYDX agora em 2,2, stop em 2,3, realizo em 2,1 e 2,0 e 1,9",
+        "DYDX现价2.2做空，止损2.3，目标2.1、2.0，然后1.9",
+    ],
+)
+def test_same_call_in_many_words(text: str) -> None:
+    assert _read(text) == ("DYDXUSDT", "SHORT", "2.2", "2.1 2.0 1.9", "2.3")
+
+
+def test_span_of_entries_may_be_drawn() -> None:
+    got = _read("💰 FETUSDT\nBuy side\n🚪 1.29 ~ 1.26\n🎯 1.31 ~ 1.34\n🧯 1.22")
+    assert got == ("FETUSDT", "LONG", "1.29 1.26", "1.31 1.34", "1.22")
+
+
+@pytest.mark.parametrize("last", ["1.30", "1.50"])
+def test_picture_below_the_targets_is_no_target_of_theirs(last: str) -> None:
+    got = parse(f"💰 FETUSDT\nBuy side\n🚪 1.29 ~ 1.26\n🎯 1.31 ~ 1.34\n🧯 {last}")
+    assert got.stop_loss is None
+    assert Decimal(last) not in (*got.entries, *got.targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "update", "level"),
+    [
+        ("#ARB/USDT 2 TARGET ✅ 🔥\n\n+16.2% with 10x\nMove the stop to the entry point", "target_hit", 2),
+        ("#ARB 3 цель взята", "target_hit", 3),
+        ("#ARB ka doosra target hit ho gaya ✅", "target_hit", 2),
+        ("#ARB\n🎯 Target 2: 8.774 ✅ reached", "target_hit", 2),
+        ("ARB/USDT got cut at 3,4 ❌\nstop loss, -15% on x8", "stop_hit", None),
+        ("ARB bateu no stop, segue o jogo", "stop_hit", None),
+        ("ARB被止损，等下一单", "stop_hit", None),
+        ("Stop for $ARB goes to 1.872 now (our entry), nothing to lose anymore", "move_stop", None),
+        ("ARB\nПереставьте стоп на 1.018", "move_stop", None),
+        ("ARB: suban el stop a 1.018", "move_stop", None),
+    ],
+)
+def test_news_in_many_words(text: str, update: str, level: int | None) -> None:
+    got = parse(text)
+    assert (got.kind, got.symbol, got.update, got.update_level) == (Kind.UPDATE, "ARBUSDT", update, level)
+
+
+def test_missed_target_is_no_news() -> None:
+    assert parse("BTC missed our second target by 15 dollars, so close! We keep holding.").kind is Kind.NONE
+
+
+PUT_OFF = [
+    "not yet",
+    "not now",
+    "still not yet",
+    "noch nicht",
+    "пока не",
+    "todavía no",
+    "ainda não",
+    "pas encore",
+    "belum",
+]
+
+
+@pytest.mark.parametrize("denial", PUT_OFF)
+def test_side_put_off_is_no_trade(denial: str) -> None:
+    assert parse(f"Short ENA {denial}").kind is Kind.NONE
+    assert parse(f"Short ENA {denial}, 0.55 stop 0.6 target 0.5").kind is not Kind.ENTRY
+    assert parse("Short ENA now, 0.55 stop 0.6 target 0.5").kind is Kind.ENTRY
+
+
+@pytest.mark.parametrize("word", ["ACHTUNG", "BROTHER", "VAMOS", "OK", "SAFE", "HOJE", "DIKKAT", "UWAGA", "WOW"])
+def test_words_in_capitals_are_no_coins(word: str) -> None:
+    assert parse(f"{word} long 0.55 stop 0.50 target 0.60").symbol is None
+    assert parse(f"#{word} long 0.55 stop 0.50 target 0.60").symbol == f"{word}USDT"
+
+
+def test_unknown_ticker_beside_a_side_is_a_coin() -> None:
+    assert parse("VVV long 0.55 stop 0.50 target 0.60").symbol == "VVVUSDT"

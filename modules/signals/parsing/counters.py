@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.normalise import fold
-from modules.signals.parsing.tokens import N, T, Token
+from modules.signals.parsing.tokens import N, T, Token, is_price
 from modules.signals.parsing.walk import LABELS, SIDES, Walk
 
 _MOST_COUNTED = 30
@@ -36,6 +36,8 @@ def is_counter(walk: Walk, at: int, token: Token, value: Decimal) -> bool:
     sign = after.text if after.type is T.SIGN else " "
     if token.start in walk.counters or _numbers_line(walk, at, sign):
         return True
+    if _is_reached(walk, at, after):
+        return True
     labelled = _is_labelled(walk, at)
     closes = sign == ")"
     if not (labelled or walk.line_open or (closes and "(" not in walk.joint)):
@@ -56,6 +58,13 @@ def _numbers_line(walk: Walk, at: int, sign: str) -> bool:
     """Whether it is the line's own number: "4. Stop - 7.28"."""
     behind = walk.tokens[at + 2 : at + 3]
     return walk.line_open and sign in ").:" and bool(behind) and behind[0].type is T.WORD
+
+
+def _is_reached(walk: Walk, at: int, after: Token) -> bool:
+    """Whether it is the place of a target that was reached: "2 target ✅", "3 цель взята"."""
+    told = walk.tokens[at + 2 : at + 4]
+    ends = any(token.text == "✅" or p.HIT in token.parts for token in told)
+    return after.label == p.TARGET and ends and not any(map(is_price, told))
 
 
 def _is_labelled(walk: Walk, at: int) -> bool:

@@ -19,6 +19,7 @@ _SPREAD = Decimal(10)
 _LARGEST_LEVERAGE = 1_000_000
 _FEW = 20
 _DRAWN = 3
+_MOST_DRAWN = 2
 _RISKED = frozenset({"risk", "riesgo", "risco", "риск", "risiko", "rischio", "risque", "ryzyko", "ризик", "resiko"})
 _NEAR = Decimal("1.6")
 _TOLD_ELSE = frozenset({p.NOTE, p.LEVEL, p.ENTRY, p.LEVERAGE})
@@ -122,8 +123,8 @@ def _with_results(
 def _drawn(reading: Reading) -> dict[str, list[Figure]] | None:
     """The prices of a call that labels them with pictures alone, where order and position leave one reading only.
 
-    Three groups of prices behind three pictures (the first may stand behind the side or the symbol): the entry comes first, and
-    lies between the stop and all targets, in the order in which the side reaches them. The stop is told by the side, or is drawn
+    Three groups of prices behind three pictures (the first may stand behind the side or the symbol): the entry, or its span, comes
+    first, and lies between the stop and all targets, in the order in which the side reaches them. The stop is told by the side, or is drawn
     as one.
     """
     if sum(reading.labels.values()) > reading.pictured or any(f.part in (p.NOTE, p.LEVEL) for f in reading.figures):
@@ -145,14 +146,14 @@ def _drawn(reading: Reading) -> dict[str, list[Figure]] | None:
 
 
 def _leads(reading: Reading, entry: list[Figure], targets: list[Figure], stop: list[Figure]) -> bool:
-    """Whether one entry lies between one stop and targets that go away from it, as the side or the picture of the stop says."""
-    path = [f.value for f in (*stop, *entry, *targets)]
-    one_each = len(stop) == len(entry) == 1
-    if not one_each or path not in (sorted(path), sorted(path, reverse=True)) or len(set(path)) < len(path):
+    """Whether the entries lie between one stop and targets that go away from it, as the side or the picture of the stop says."""
+    entered = sorted(f.value for f in entry)
+    rises = stop[0].value < entered[0]
+    path = [stop[0].value, *(entered if rises else entered[::-1]), *(f.value for f in targets)]
+    if len(stop) > 1 or len(entry) > _MOST_DRAWN or path != sorted(set(path), reverse=not rises):
         return False
     if max(path) > 2 * min(path):
         return False
-    rises = path[0] < path[-1]
     sides = {part for part, _, _ in reading.sides}
     return sides == {p.LONG if rises else p.SHORT} if sides else stop[0].picture in STOP_SIGNS
 

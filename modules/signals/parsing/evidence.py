@@ -97,7 +97,8 @@ def _several(reading: Reading, draft: Draft, symbols: list[Found]) -> Evidence |
 
 def _example(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
     whole = draft.labelled == _FULL or all(reading.labels[part] for part in (p.ENTRY, p.TARGET, p.STOP))
-    if whole and _is_recalled(reading, draft) and all(each.strength < 3 for each in updates):
+    priced = draft.labelled == _FULL or bool(draft.entries) or draft.stop is not None
+    if whole and priced and _is_recalled(reading, draft) and all(each.strength < 3 for each in updates):
         return Evidence(Kind.NONE, 0.75, "a full set of prices told as an example or a memory")
     return None
 

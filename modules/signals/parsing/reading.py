@@ -8,6 +8,7 @@ line that begins with something else. A list that goes on over several lines kee
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import takewhile
 
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.counters import before_multiple, counts_orders, is_counter
@@ -40,9 +41,17 @@ _DENIALS = _words(
     "not|no|never|dont|не|никогда|nicht|kein|keine|não|pas|jangan|bukan|tidak|nie|niet|inte|không|不|别|ni"
 )
 _DENIED_BEHIND = _words("degil|nahi|nahin|नहीं|아님")
+_PAUSES = frozenset("?,-:;.!")
+_NOT_YET = _words(
+    "not yet|not now|not today|not here|not ready|no longer|noch nicht|jetzt nicht|nog niet|пока не|пока нет|еще не|еще рано|не сейчас"
+    "|не сегодня|aun no|todavia no|ahora no|ainda nao|agora nao|pas encore|pas maintenant|non ancora|ancora no|henuz degil|simdi degil"
+    "|jeszcze nie|nie teraz|ще ні|ще не|поки ні|поки не|belum|jangan dulu|abhi nahi|abhi nahin|inte an|ikke enda|jeste ne"
+)
 _COUNTED = frozenset({p.TARGET, p.STOP, p.BREAKEVEN, p.STOPPED})
 _TRADES = _words("trades|wins|losses|losers|winners|сделок|сделки|сделка|плюсов|минусов|угод|operaciones")
 _FIRST_PICTURE = "\u2190"
+_FIRST_OBJECT = "\U0001f300"
+_BULLETS = frozenset("👉👈👇👆📌📍🔘🔴🔵🔶🔷🔸🔹🔺🔻🔼🔽🟠🟡🟢🟣🟤🟥🟧🟨🟩🟦🟪💠💲💰💵🔥🚀")
 _BYGONE = frozenset({p.PAST, p.EARLIER})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
@@ -58,6 +67,11 @@ def _names_symbol(token: Token) -> bool:
     return token.label == p.SYMBOL or (
         token.label is None and token.text.isupper() and len(token.text) <= _LONGEST_TICKER
     )
+
+
+def _is_object(sign: str) -> bool:
+    """Whether the picture shows something: below another picture's price it labels its own. Arrows, hands, dots are bullets."""
+    return sign >= _FIRST_OBJECT and sign not in _BULLETS
 
 
 def _written_out(before: Figure, token: Token) -> Decimal | None:
@@ -83,6 +97,7 @@ class Reader(Walk):
         super().__init__(tokens)
         self.closed = False
         self.spoken, self.said = False, ""
+        self.drawn_by = ""
 
     def read(self) -> Reading:
         """The reading of all tokens."""
@@ -122,6 +137,9 @@ class Reader(Walk):
             self._tick(at)
         elif sign in _PICTURED:
             self._pictured(at, _PICTURED[sign])
+        elif self.line_open and self.drawn_by and sign != self.drawn_by and _is_object(sign):
+            self.part = self.block = None
+            self.drawn_by = ""
         elif sign == "?" and at and (self.found.parts[p.TALK] or self._asks(self.tokens[at - 1])):
             self.found.questions += 1
         elif sign == "@" and self.part is None:
@@ -140,6 +158,7 @@ class Reader(Walk):
         if following is not None and is_price(following) and served:
             self.found.pictured += 1
             self._label(at, label)
+            self.drawn_by = self.tokens[at].text
 
     def _tick(self, at: int) -> None:
         """A tick behind a price says that it was reached; one before a label or a price is a bullet."""
@@ -250,6 +269,7 @@ class Reader(Walk):
             for figure in self.found.figures[-_MOST_JOINED:]:
                 figure.part = p.ENTRY if figure.part in _ENTERED else figure.part
         self.part = self.block = label
+        self.drawn_by = ""
         self.got = self.words = 0
         self.label_line = self.line
         self.label_at = at
@@ -275,13 +295,31 @@ class Reader(Walk):
         self.joint = ""
 
     def _refuses(self, at: int) -> bool:
-        """Whether the side is denied: "not shorting", "do not buy", "don't go long"."""
+        """Whether the side is denied: "not shorting", "do not buy", "don't go long", "short ENA not yet"."""
+        return self._is_denied(at) or self._is_put_off(at)
+
+    def _is_denied(self, at: int) -> bool:
+        """Whether a "not" stands right before the side, or behind it where the language puts it there."""
         for token in reversed(self.tokens[max(at - 2, 0) : at]):
             if token.type is not T.WORD or token.label not in (None, p.FILLER, "word"):
-                return False
+                break
             if token.low.endswith("n't") or token.low.rpartition(" ")[2] in _DENIALS:
                 return True
         return at + 1 < len(self.tokens) and self.tokens[at + 1].low in _DENIED_BEHIND
+
+    def _is_put_off(self, at: int) -> bool:
+        """Whether "not yet" or "not now" stands behind the side, with at most the symbol between: "short ENA not yet"."""
+        line = list(
+            takewhile(lambda token: token.type is T.WORD or token.text in _PAUSES, self.tokens[at + 1 : at + 7])
+        )
+        words = [token for token in line if token.type is T.WORD]
+        for i, token in enumerate(words):
+            two = f"{token.low} {words[i + 1].low}" if i + 1 < len(words) else ""
+            if token.low in _NOT_YET or two in _NOT_YET:
+                return True
+            if token.label not in (None, "word", p.SYMBOL, p.FILLER, p.MARKET):
+                return False
+        return False
 
     def _aside(self, label: str) -> None:
         if self.line_open:

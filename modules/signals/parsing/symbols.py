@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from modules.signals.parsing import names
 from modules.signals.parsing.lexicon import is_vocabulary
+from modules.signals.parsing.speech import SPEECH
 
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
 _OTHER_QUOTES = (
@@ -348,7 +349,7 @@ def beside_side(text: str, default_quote: str, *, only_known: bool = False) -> F
                 continue
             known = word.upper() in COINS or low in INDICES or low in NAMED
             ticker = word.isupper() and any(c.isalpha() for c in word) and not only_known
-            if known or (ticker and not is_vocabulary(low)):
+            if known or (ticker and low not in SPEECH and not is_vocabulary(low)):
                 return Found(_completed(word.upper(), default_quote), *span, 5)
     return None
 

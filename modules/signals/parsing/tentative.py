@@ -11,6 +11,7 @@ from modules.signals.parsing.walk import LABELS, SIDES, Walk
 MAYBE = {p.MAYBE_ENTRY: p.ENTRY, p.MAYBE_TARGET: p.TARGET, p.MAYBE_STOP: p.STOP}
 _POINTING = ":=-→➝➜➡>"
 _SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
+_WAYS_OUT = frozenset({"out", "off", "dead", "cut"})
 _TAKING = frozenset({"take", "takes"})
 
 
@@ -41,7 +42,12 @@ def _heads(walk: Walk, at: int, token: Token) -> bool:
 
 def _opens_stop(walk: Walk, at: int, token: Token) -> bool:
     """The letter alone is the stop's before a sign, or as a capital that opens a line of a call."""
-    return _marked(walk, at) or _heads(walk, at, token)
+    return _marked(walk, at, _signs_of(token)) or _heads(walk, at, token)
+
+
+def _signs_of(token: Token) -> str:
+    """The signs that make a label of the word: "out @ 6.61" leaves there, "last @ 6.61" tells what was paid last."""
+    return _POINTING + "@" if token.low in _WAYS_OUT else _POINTING
 
 
 def _opens_entry(walk: Walk, at: int, token: Token) -> bool:
@@ -59,7 +65,7 @@ def _opens_target(walk: Walk, at: int, token: Token) -> bool:
         return _heads(walk, at, token) or (walk.line_open and _marked(walk, at))
     if token.low in _SEEKING:
         return _has_entered(walk) and is_price(direct)
-    return _marked(walk, at) or (token.low in _TAKING and walk.line_open)
+    return _marked(walk, at, _signs_of(token)) or (token.low in _TAKING and walk.line_open)
 
 
 def _is_place(token: Token) -> bool:

@@ -97,8 +97,8 @@ TABLES: dict[str, dict[str, str]] = {
         "|twee keer|elke keer|двічі|щоразу|dvakrát|pokaždé|två gånger|varje gång",
     },
     "capitals over arrows": {
-        MAYBE_TARGET: "out",
-        MAYBE_STOP: "cut",
+        MAYBE_TARGET: "out|off",
+        MAYBE_STOP: "cut|dead",
     },
     "definitions": {
         DENIED: "what is a|what's a|what is an|что такое|qué es un|qué es una|qué es el|qué significa|o que é um|o que é uma"
@@ -129,6 +129,38 @@ TABLES: dict[str, dict[str, str]] = {
         "|фиксируем на|фиксирую на|фіксую на|фіксуємо на|фіксація на",
         ENTRY: "antri|antri di|antri lagi|antri lagi di|cicil di|tambah di|tambah lagi di",
     },
+    "taking off": {
+        TARGET: "taking off at|take off at|taking some off at|take some off at|taking profits at|taking profit at|taking half off at|the rest around"
+        "|the rest near|rest around|rest near|rest to|trim at|trimming at|scaling out at|unload at|unloading at|distribution|distribution zone"
+        "|distribute|distribute at|distributing at|offload at|profit at|profits at|selling at target"
+        "|realizo em|realizamos em|realizando em|realizar em|saio em|parcial em|tomo ganancias en|salgo en|vendo en parte en"
+        "|je sors à|sortie à|je prends à|raus mit gewinn bei|gewinne mitnehmen bei|esco a|incasso a|беру прибыль на|забираю на|выхожу на"
+        "|kar al|kar alıyorum|ambil untung di|ambil profit di",
+        STOP: "thesis is dead|thesis dead|thesis dies|dead below|dead above|dead under|dead at|dead on|idea is dead|setup dies|setup is dead"
+        "|wrong under|wrong over|i am wrong below|i am wrong above|i'm wrong below|i'm wrong above|i'm wrong under|sl goes at|stop goes|stop loss goes at"
+        "|sl sits at|sl is at|sl stays at",
+        FILLER: "nothing to lose",
+    },
+    "then": {
+        FILLER: "afterwards|after that|thereafter|subsequently|luego|después|puis|ensuite|après|dann|danach|anschließend|poi|dopo|quindi|depois|em seguida"
+        "|sonra|ardından|daha sonra|lalu|terus|trus|kemudian|lanjut|habis itu|potem|następnie|dalej|потом|затем|далі|потім|phir|uske baad|फिर"
+        "|ثم|وبعدها|سپس|بعدش|然后|之后|その後|sau đó|rồi|apoi|sedan|daarna|pak|poté|azután|majd|kemudiannya",
+    },
+    "as before": {
+        FILLER: "as yesterday|like yesterday|than yesterday|since yesterday|as last week|like last week|than last week|as last time|like last time"
+        "|same as yesterday|same as last time|как вчера|чем вчера|что и вчера|como ayer|que ayer|como ontem|que ontem|de ontem|wie gestern|als gestern"
+        "|comme hier|qu'hier|come ieri|di ieri|dünkü gibi|seperti kemarin|jak wczoraj|niż wczoraj",
+    },
+    "stops struck": {
+        STOPPED: "got cut|was cut|been cut|got cut at|got stopped|was stopped|got wicked out|wicked out|wicked us out|bateu no stop|bateu o stop|pegou stop|pegou o stop"
+        "|pegou no stop|foi stopado|fomos de stop|deu stop|tomamos stop|nos sacó el stop|nos saco|saltó stop|salto el stop|nos barrieron|nos tocó el stop"
+        "|wurden ausgestoppt|ausgestoppt|sl erwischt|stop erwischt|a sauté|on s'est fait stopper|stoppé|stoppati|siamo stati stoppati|preso lo stop"
+        "|kena sl|kena stop|kena stoploss|kena cl|stop olduk|stopa takıldı|stoplandık|打止损|打掉止损|被止损|止损了|止损被打|扫损|dính sl|cắn sl|quét sl",
+        MOVE: "goes to|go to|moves to|now at|now to|takip|переставьте|перенесите|подтяните|передвиньте|сдвиньте|поднимите|опустите|переведите|подвиньте"
+        "|поставьте|пересуньте|перенесіть|підтягніть|muévanlo|muevan|mueva|suban|bajen|coloquen|pongan|movam|subam|puxem|ajustem|verschiebt|zieht|nachziehen"
+        "|setzt|remontez|déplacez|montez|descendez|spostate|spostare|alzate|geser|geserkan|naikkan|turunkan|pindahkan|przesuńcie|podciągnijcie|上移到|移到|提到",
+        NOT: "so close|missed our|missed the|missed it by|just missed|narrowly missed|missed by|short of",
+    },
     "zh": {
         LONG_LIMIT: "挂单买入",
         SHORT_LIMIT: "挂单卖出",
@@ -155,6 +187,11 @@ TABLES: dict[str, dict[str, str]] = {
         SHORT: "short bana lo|short bana lena|short lo|bech do|becho|bech dena|sell karo|sell kar do|sell karna|short karo|short le lo",
         MARKET: "abhi|abhi ke abhi",
         STOP: "sl lagao|sl lagana|sl rakho|sl rakhna|stop lagao|stoploss lagao",
+        "#1": "pehla|pehli|pahla|pahli|pehle",
+        "#2": "dusra|dusri|doosra|doosri",
+        "#3": "teesra|teesri|tisra|tisri",
+        "#4": "chautha|chauthi",
+        "#5": "paanchwa|panchwa",
         FILLER: "lagana|lagao|rakho|rakhna|zaroor|bhai|yaha|yahan",
         HIT: "ho gaya|hogaya|aa gaya|mil gaya|hit ho gaya|hit hogaya|ho gya|aagaya|poora",
         STOPPED: "sl lag gaya|sl hit ho gaya|stop lag gaya|sl ud gaya|stoploss lag gaya|sl hit hogaya",
