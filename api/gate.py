@@ -65,6 +65,7 @@ def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock
 
     @app.before_request
     def pass_gate() -> Any:
+        """Finds out who asks and whether they may; None lets the request through."""
         if request.path.startswith(_OPEN_PATHS):
             return None
         view = app.view_functions.get(request.endpoint or "")
@@ -87,6 +88,7 @@ def install(app: Flask, authenticate: Authenticate, limits: Limits, clock: Clock
 
     @app.after_request
     def tell_limit(response: Response) -> Response:
+        """Tells in the headers how many requests are left."""
         allowance: Allowance | None = g.get("allowance")
         if allowance is not None:
             response.headers["RateLimit-Limit"] = str(allowance.limit)

@@ -80,6 +80,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Trouble)
     def trouble(error: Trouble) -> tuple[Response, int]:
+        """Every error of the domain in the one shape, with its status."""
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         response, status = problem(status, error.code, error.message, error.fields)
         wait = getattr(error, "retry_after_seconds", None)
@@ -89,6 +90,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> tuple[Response, int]:
+        """What the framework refuses (no such path, a wrong method) in the same shape."""
         if error.response is not None:  # an answer that was made elsewhere, on its way out
             made = make_response(error.response)
             return made, made.status_code
@@ -121,6 +123,7 @@ def _unreadable(app: Flask) -> None:
 def _unable(app: Flask) -> None:
     @app.errorhandler(StoreError)
     def store(error: StoreError) -> tuple[Response, int]:
+        """Trouble with the store is told without its particulars; those are in the log."""
         if isinstance(error, InvalidDocument) and _ZERO in request.get_data():
             return problem(422, "invalid_input", "A text holds a zero character, which can't be kept.")
         log("api").error("store trouble", error=repr(error))

@@ -144,6 +144,7 @@ def fetcher(core: Core) -> Fetch | None:
     address = addresses_of(exchange, Addresses("", ""), settings.exchange_urls).rest or None
 
     def get(names: list[SeriesName], since_ms: int, progress: Callable[[float], None]) -> None:
+        """Fetches what is missing of these histories since `since_ms`, within the time a fetch may take."""
         until = ms_from_utc(core.clock.now())
         ccxt_id, kind = MARKETS[exchange]
         wishes = [Wanted(name, since_ms, until, kind=kind) for name in names]

@@ -162,6 +162,7 @@ class SearchBody(BacktestBody):
     seed: int = Field(default=1, ge=0, le=2**31)
 
     def wish(self) -> dict[str, Any]:
+        """The search as the queue keeps it; what was left out stays out."""
         search: dict[str, Any] = {
             "space": self.space, "method": self.method, "trials": self.trials, "objective": self.objective,
             "min_trades": self.min_trades, "seed": self.seed,

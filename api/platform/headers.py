@@ -48,6 +48,7 @@ def install(app: Flask, cors_origins: Collection[str]) -> None:
 
     @app.before_request
     def begin() -> Any:
+        """Gives the request its id: the client's own where it is fit to be one."""
         asked = request.headers.get("X-Request-ID", "")
         g.request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
@@ -58,6 +59,7 @@ def install(app: Flask, cors_origins: Collection[str]) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
+        """Puts the security headers and the request's id on every answer."""
         for name, value in _ALWAYS.items():
             response.headers.setdefault(name, value)
         policy = _DOCS_POLICY if request.path.startswith(_DOCS) else _PAGE_POLICY

@@ -96,6 +96,7 @@ def install(app: Flask, store: Store, clock: Clock) -> None:
 
     @app.before_request
     def known_answer() -> Response | None:
+        """The first answer under this key, where there was one. Raises InvalidInput for a key that is none."""
         view = app.view_functions.get(request.endpoint or "")
         given = request.headers.get(HEADER)
         if given is None or not getattr(view, "answered_once", False):
@@ -113,6 +114,7 @@ def install(app: Flask, store: Store, clock: Clock) -> None:
 
     @app.after_request
     def keep_answer(response: Response) -> Response:
+        """Keeps the answer for whoever asks again under its key."""
         key_id = g.pop("idempotency_key_id", None)
         if key_id is not None:
             try:

@@ -36,6 +36,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def check_body() -> None:
+        """Refuses a body that is no JSON, or of another type."""
         view = current_app.view_functions.get(request.endpoint or "")
         if view is None or getattr(view, "raw_body", False) or request.method in ("GET", "HEAD", "OPTIONS"):
             return

@@ -88,6 +88,7 @@ def _alerts(blueprint: APIBlueprint, rooms: Rooms) -> None:
 def _watch_refusals(blueprint: APIBlueprint, rooms: Rooms) -> None:
     @blueprint.after_app_request
     def note_refusal(response: Response) -> Response:
+        """Writes down who was refused what."""
         who: Principal | None = g.get("principal")
         # A path that isn't there refuses nobody, nor does a market without candles.
         if who is not None and request.path.startswith("/api/") and request.url_rule and _is_refusal(response):

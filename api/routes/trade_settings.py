@@ -61,6 +61,7 @@ def _group(blueprint: APIBlueprint, rooms: Rooms, group: str) -> None:
 
     @needs(Verb.TRADE)
     def write(path: UserPath, body: SettingsBody) -> Answer:
+        """Changes one group of the settings. Raises InvalidInput for a name that is not of the group."""
         account = _own(rooms, path.user_id)
         strange = sorted(name for name in body.settings if name not in GROUPS[group])
         if strange:

@@ -149,6 +149,7 @@ class Connection(asyncio.Protocol):
     # ---- the transport's calls ----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected: it is let in, or told that there is no room."""
         self._transport, listener = cast("asyncio.Transport", transport), self._listener
         if not listener.has_room():
             self._transport.write(refusal(503, "too_many_connections"))
@@ -163,6 +164,7 @@ class Connection(asyncio.Protocol):
         self._deadline = listener.loop.time() + self._limits.head_seconds
 
     def data_received(self, data: bytes) -> None:
+        """Bytes of the client, up to where it has to wait for an answer."""
         if self._socket is not None:
             self._socket.received(data, self._listener.loop.time())
             return
@@ -189,6 +191,7 @@ class Connection(asyncio.Protocol):
         return (self._running is not None or bool(self._waiting)) and self._socket is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        """The client is gone: whoever works for it is told."""
         self._listener.left(self)
         if self._socket is not None:
             self._socket.lost()
@@ -238,6 +241,7 @@ class Connection(asyncio.Protocol):
             self._refuse(431, "head_too_large")
 
     def on_headers_complete(self) -> None:
+        """The head is here: refuses what has two readings, and looks at how long the body may be."""
         self._headed = True
         self._bytes = 0
         self._deadline = self._listener.loop.time() + self._limits.body_seconds
@@ -254,6 +258,7 @@ class Connection(asyncio.Protocol):
                 self._hand_over(keep=False)  # the application says 413 in its own words; the body is never read
 
     def on_body(self, body: bytes) -> None:
+        """A piece of the body, counted."""
         if self._handed:
             return
         self._bytes += len(body)

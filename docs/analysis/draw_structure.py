@@ -56,6 +56,7 @@ class Picture:
         return MARGIN / 2 + (self.top - price) / (self.top - self.bottom) * (HEIGHT - MARGIN)
 
     def candles(self) -> None:
+        """The candles, numbered from nought."""
         for index, (opened, high, low, close) in enumerate(self.quotes):
             colour = UP if close >= opened else DOWN
             top, size = self.y(max(opened, close)), max(abs(self.y(opened) - self.y(close)), 1.0)
@@ -97,6 +98,7 @@ class Picture:
 
 
 def draw_breaks() -> None:
+    """Breaks of structure and changes of character."""
     quotes = zigzag(*RISE, 16, 13, 11, 10)
     picture = Picture(quotes)
     picture.candles()
@@ -108,6 +110,7 @@ def draw_breaks() -> None:
 
 
 def draw_blocks() -> None:
+    """An order block and the move it stands before."""
     quotes = zigzag(*RISE, 16, 12.1, 11, 10, 12, 13, 14)
     picture = Picture(quotes)
     picture.candles()
@@ -117,6 +120,7 @@ def draw_blocks() -> None:
 
 
 def draw_gap() -> None:
+    """A fair value gap and its filling."""
     quotes = [
         (10, 10.5, 9.5, 10.2),
         (10.2, 13, 10, 12.8),
@@ -132,6 +136,7 @@ def draw_gap() -> None:
 
 
 def draw_sweep() -> None:
+    """Liquidity above equal highs, and the sweep of it."""
     quotes = [*zigzag(*TOPS), (12, 15.6, 11.8, 14.0), (14.0, 14.2, 13.0, 13.5), (13.5, 13.6, 12, 12.2)]
     picture = Picture(quotes)
     picture.candles()
@@ -141,6 +146,7 @@ def draw_sweep() -> None:
 
 
 def draw_range() -> None:
+    """The dealing range with its premium and discount."""
     quotes = zigzag(*RISE[:12])
     picture = Picture(quotes)
     picture.candles()

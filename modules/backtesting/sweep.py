@@ -92,6 +92,7 @@ def sweep(
     desks, year = _Desks(len(candles)), bars_a_year(candles.timeframe_ms)
 
     def play_range(start: int, end: int) -> int:
+        """Plays the sets from `start` to `end`, which share their decisions; how many that were."""
         chosen = decisions(start) if callable(decisions) else decisions
         feed = feed_of(candles, chosen, assumed[start], funding)
         columns = feed.targets.shape[1]

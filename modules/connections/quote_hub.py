@@ -140,6 +140,7 @@ class _ServerConnection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        """Whole lines go to the server; one that never ends closes the connection."""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         if len(self._buffer) > LONGEST_FRAME:
             self.close()

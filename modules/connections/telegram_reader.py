@@ -129,6 +129,7 @@ class ChannelReader:
     # ---- status
 
     def status(self) -> ReaderStatus:
+        """How the reader stands: connected, last heard, waiting for a flood to pass."""
         now = self._clock.monotonic()
         floods = [self._flooded_until, *(lane.flooded_until for lane in self._lanes.values())]
         until = max((each for each in floods if each is not None and each > now), default=None)

@@ -46,6 +46,7 @@ class _TokenTransport(httpx.AsyncBaseTransport):
         self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=connections), proxy=proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request with the real token in the place of the stand-in."""
         path = request.url.raw_path.replace(b"/bot" + _STAND_IN.encode(), b"/bot" + self._token, 1)
         real = httpx.Request(
             request.method,

@@ -54,6 +54,7 @@ class _Cutter:
     used: int = 0
 
     def tag(self, tag: str) -> None:
+        """Takes one tag of the text."""
         self.current += tag
         if tag.startswith("</"):
             if self.open_tags:
@@ -68,6 +69,7 @@ class _Cutter:
         self.used += size
 
     def words(self, text: str) -> None:
+        """Takes words between tags, cutting where the text is full."""
         while self.used + units(text) > self.longest:
             head = _fitting(text, self.longest - self.used)
             at = _best_cut(head, text, self.used > 0)

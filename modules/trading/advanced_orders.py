@@ -96,6 +96,7 @@ class OcoPair(AdvancedOrder):
     role: OrderRole = OrderRole.CLOSE
 
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
+        """Both orders placed at once where they rest; else the first that its price reaches."""
         if self.resting:
             if self.placed:
                 return self, ()
@@ -195,6 +196,7 @@ class ConditionalEntry(AdvancedOrder):
     seen: Decimal | None = None
 
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
+        """The entry once the condition is met; called off once an `unless` is."""
         if any(condition.met(quote, self.seen) for condition in self.unless):
             return replace(self, status=AdvancedStatus.CANCELLED, outcome="invalidated", seen=quote.last), ()
         seen = replace(self, seen=quote.last)
@@ -254,6 +256,7 @@ class DcaLadder(AdvancedOrder):
         return tuple(prices)
 
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
+        """The next rung once its price is reached and the cool-down over."""
         now = utc_from_ms(quote.time_ms)
         cooled = self.taken_at is None or now >= self.taken_at + timedelta(seconds=self.cooldown_seconds)
         if not cooled:
@@ -333,6 +336,7 @@ class TrailingOrder(AdvancedOrder):
             raise InvalidInput("a trailing entry needs a quantity", fields={"quantity": "required"})
 
     def on_quote(self, quote: Quote) -> tuple[AdvancedOrder, Decisions]:
+        """Follows the price with the exit kernel; its stop becomes the close."""
         from modules.trading import exits
 
         row, out = self._program(), codes.event_buffer()

@@ -99,6 +99,7 @@ class _Group:
         self.out: codes.Events = codes.event_buffer(_FIRST_ROOM)
 
     def append(self, position_id: str, program: np.void, instrument: Instrument | None) -> None:
+        """Takes one more row in, doubling the room where it is full."""
         index = len(self.ids)
         if index == len(self.rows):
             room = np.zeros(index, codes.PROGRAM)

@@ -111,6 +111,7 @@ def _seconds(low: int, high: int) -> Kind:
     """A duration: seconds, or a number with s, m, h, d or w."""
 
     def read(text: str) -> int:
+        """Seconds of `30m`, `4h`, `2d`; a bare number is seconds. Raises InvalidInput."""
         found = re.fullmatch(r"(\d{1,9})\s*([smhdw]?)", text.lower(), re.ASCII)
         if found is None:
             raise InvalidInput(f"{text[:20]!r} is not a duration")

@@ -209,6 +209,7 @@ class BinanceSource(LiveSource):
         on_trade = self.on_trade
 
         def listen(frame: bytes) -> None:
+            """Takes one frame of the exchange."""
             try:
                 message = loads(frame)
                 event = message.get("data", message)

@@ -162,6 +162,7 @@ class BybitSource(LiveSource):
         on_trade = self.on_trade
 
         def listen(frame: bytes) -> None:
+            """Takes one frame of the exchange."""
             try:
                 message = loads(frame)
                 topic = message.get("topic", "")
