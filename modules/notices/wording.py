@@ -151,10 +151,20 @@ def _update_unbound(body: Mapping[str, Any]) -> str:
     return f"❔ {_escaped(body['source'])}: {_escaped(body['sentence'])} Nothing was done."
 
 
+#: What each stage of the kill switch means, after "for everybody" or the like.
+_STAGES = {
+    "active": "✅ Trading goes on{scope}, resumed by {by}{why}.",
+    "paused": "⏸ Trading is paused{scope} by {by}{why}: no new entries for now.",
+    "reducing": "🚨 Trading is stopped{scope} by {by}{why}: no new entries; open positions keep their stops and targets.",
+    "flatten": "🚨 Everything is being closed{scope}, ordered by {by}{why}.",
+    "locked": "🔒 Trading is locked{scope} by {by}{why}: all was closed, and nothing is entered until somebody resumes.",
+}
+
+
 def _safety_changed(body: Mapping[str, Any]) -> str:
     why = f" ({_escaped(body['reason'])})" if body.get("reason") else ""
-    scope = "everything" if body["scope"] == "global" else f"{body['scope']} {_escaped(body['scope_id'])}"
-    return f"🚨 Safety: {scope} is {body['stage']}, set by {_escaped(body['by'])}{why}"
+    scope = " for everybody" if body["scope"] == "global" else f" for {body['scope']} {_escaped(body['scope_id'])}"
+    return _STAGES[body["stage"]].format(scope=scope, by=_escaped(body["by"]), why=why)
 
 
 def _prices_stale(body: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from modules.domain.sides import Side
 from modules.domain.signals import Signal
 from modules.notices import outbox
 from modules.notices.wording import account_line, operator_line, signal_line, signal_post, without_markup
+from modules.trading.safety import Stage
 
 NOW = datetime(2025, 10, 15, 12, tzinfo=UTC)
 
@@ -150,12 +151,12 @@ OPERATOR_LINES = [
     (
         EventKind.SAFETY_CHANGED,
         {"scope": "global", "scope_id": "", "stage": "flatten", "by": "cli", "reason": "drill"},
-        "🚨 Safety: everything is flatten, set by cli (drill)",
+        "🚨 Everything is being closed for everybody, ordered by cli (drill).",
     ),
     (
         EventKind.SAFETY_CHANGED,
         {"scope": "user", "scope_id": "u<1>", "stage": "reducing", "by": "x", "reason": ""},
-        "🚨 Safety: user u&lt;1&gt; is reducing, set by x",
+        "🚨 Trading is stopped for user u&lt;1&gt; by x: no new entries; open positions keep their stops and targets.",
     ),
     (EventKind.PRICES_STALE, {"symbols": ["A", "B"]}, "⚠️ No fresh price for A, B: nothing is decided on old prices."),
     (EventKind.PRICES_BACK, {"symbols": ["A"]}, "✅ Fresh prices again for A."),
@@ -195,3 +196,12 @@ def test_other_kinds_are_not_told() -> None:
 )
 def test_without_markup(html: str, text: str) -> None:
     assert without_markup(html) == text
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_every_stage_of_the_kill_switch_has_words(stage: Stage) -> None:
+    body = {"scope": "global", "scope_id": "", "stage": stage.value, "by": "boss", "reason": "drill"}
+    told = operator_line(EventKind.SAFETY_CHANGED, body)
+    assert told is not None
+    assert "for everybody" in told
+    assert "by boss (drill)" in told
