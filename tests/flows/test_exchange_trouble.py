@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from modules.connections.paper_exchange import PaperExchange
 from modules.domain.errors import OutcomeUnknown, Rejected, Trouble, Unavailable
 from modules.domain.orders import Fill, Order, OrderRole, OrderState
-from modules.domain.people import Account, Balance
+from modules.domain.people import Account
 from modules.domain.ports import OrderReport, VenuePosition
 from modules.domain.positions import PositionStatus
 from modules.domain.sides import Side
@@ -22,62 +21,8 @@ from modules.records import from_document
 from modules.trading.safety import Scope, kill
 from modules.trading.safety_state import change
 from tests.flows.test_trading_entries import TWO_LEGS, assert_books_agree, working
+from tests.flows.troubled_exchange import TroubledExchange
 from tests.flows.world import ENTRY, World
-
-
-class TroubledExchange:
-    """The paper exchange behind a bad line. `before` and `after` hold what a call raises before or after it took effect."""
-
-    name = "paper"
-
-    def __init__(self, paper: PaperExchange) -> None:
-        self.paper = paper
-        self.before: dict[str, list[Trouble | None]] = {}
-        self.after: dict[str, list[Trouble | None]] = {}
-        self.changed: Callable[[OrderReport], OrderReport] = lambda report: report
-        self.submitted: list[Order] = []
-        self.strangers: list[VenuePosition] = []
-
-    def break_down(self, call: str, error: Trouble, *, times: int = 1, after: bool = False) -> None:
-        (self.after if after else self.before).setdefault(call, []).extend([error] * times)
-
-    async def _through(self, call: str, work: Callable[[], Any]) -> Any:
-        self._raise(self.before, call)
-        result = await work()
-        self._raise(self.after, call)
-        return result
-
-    @staticmethod
-    def _raise(plan: dict[str, list[Trouble | None]], call: str) -> None:
-        if plan.get(call) and (error := plan[call].pop(0)) is not None:
-            raise error
-
-    async def submit(self, account: Account, order: Order) -> OrderReport:
-        self.submitted.append(order)
-        return self.changed(await self._through("submit", lambda: self.paper.submit(account, order)))
-
-    async def cancel(self, account: Account, order: Order) -> OrderReport:
-        return self.changed(await self._through("cancel", lambda: self.paper.cancel(account, order)))
-
-    async def fetch_order(self, account: Account, order: Order) -> OrderReport | None:
-        found: OrderReport | None = await self._through("fetch", lambda: self.paper.fetch_order(account, order))
-        return found
-
-    async def open_orders(self, account: Account) -> Sequence[OrderReport]:
-        found: Sequence[OrderReport] = await self._through("open_orders", lambda: self.paper.open_orders(account))
-        return found
-
-    async def positions(self, account: Account) -> Sequence[VenuePosition]:
-        found = await self._through("positions", lambda: self.paper.positions(account))
-        return [*found, *self.strangers]
-
-    async def balance(self, account: Account) -> Balance:
-        found: Balance = await self._through("balance", lambda: self.paper.balance(account))
-        return found
-
-    def subscribe(self, listener: Callable[[str, OrderReport], None]) -> None:
-        self.paper.subscribe(listener)
-
 
 SILENT = OutcomeUnknown("no answer within 10 s")
 DOWN = Unavailable("503")

@@ -18,8 +18,9 @@ from modules.trading import safety
 from modules.trading.risk import HardLimits
 from modules.trading.safety import Scope, Stage
 from modules.trading.safety_state import change, state_of
-from tests.flows.test_exchange_trouble import TroubledExchange, wait
+from tests.flows.test_exchange_trouble import wait
 from tests.flows.test_trading_entries import TWO_LEGS, assert_books_agree, working
+from tests.flows.troubled_exchange import TroubledExchange
 from tests.flows.world import ENTRY, World
 
 ETH = "#ETH/USDT LONG\nEntry: 3000\nStop Loss: 2900\nTargets: 3100 - 3200"
