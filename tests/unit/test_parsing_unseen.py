@@ -197,3 +197,52 @@ def test_words_in_capitals_are_no_coins(word: str) -> None:
 
 def test_unknown_ticker_beside_a_side_is_a_coin() -> None:
     assert parse("VVV long 0.55 stop 0.50 target 0.60").symbol == "VVVUSDT"
+
+
+@pytest.mark.parametrize("shares", ["(50/50)", "(60-40)", "[30/70]", "(25/25/50)"])
+def test_shares_in_brackets_are_no_prices(shares: str) -> None:
+    got = _read(f"#SOL | Long\nВход: 52.4–51.5 {shares}\nТейк 54.3 {shares}\nСтоп 49.7")
+    assert got[2:] == ("52.4 51.5", "54.3", "49.7")
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("Buy 0.5 BTC at 61200, stop 60000, take profit 63500", "61200"),
+        ("Sell 1000 DOGE @ 0.1205, tp 0.1180, sl 0.1230", "0.1205"),
+        ("Kaufe 12 SOL bei 148.5, Stop 140, Ziel 160", "148.5"),
+        ("Купить 300 ADA по 0.452, стоп 0.438, цель 0.47", "0.452"),
+    ],
+)
+def test_amount_before_the_coin_is_no_price(text: str, entry: str) -> None:
+    assert _read(text)[2] == entry
+
+
+@pytest.mark.parametrize("written", ["(SL 23)", "(stop: 23)", "(TP 26) (SL 23)", "[SL 23]"])
+def test_price_that_closes_a_bracket_counts_nothing(written: str) -> None:
+    assert _read(f"Long INJ 24.5 → 26 → 28 {written}")[4] == "23"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NIFTY 22500 CE buy above 120 target 140/160 sl 105",
+        "BANKNIFTY 48000 PE buy 210, tgt 260, sl 180",
+        "SPX 5200 puts long entry 12.5 stop 8 target 20",
+    ],
+)
+def test_options_are_not_traded_as_their_symbol(text: str) -> None:
+    assert parse(text).kind is Kind.NONE
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("MATIC still in play, TP1 done, TP2 in sight (0.698)", 1),
+        ("TP1 hit, TP2 hit, TP3 next $MATIC", 2),
+        ("MATIC: hit TP1 and TP2", 2),
+    ],
+)
+def test_level_is_the_highest_that_was_reached(text: str, level: int) -> None:
+    got = parse(text)
+    assert (got.update, got.update_level) == ("target_hit", level)

@@ -39,19 +39,29 @@ def is_counter(walk: Walk, at: int, token: Token, value: Decimal) -> bool:
     if _is_reached(walk, at, after):
         return True
     labelled = _is_labelled(walk, at)
-    closes = sign == ")"
+    closes = sign == ")" and not _in_brackets(walk, at)
     if not (labelled or walk.line_open or (closes and "(" not in walk.joint)):
         return False
     following = walk.next_number(at + 1)
     if following is None:
         return closes or (labelled and _stands_alone(walk, at, value))
     fused = walk.label_at == at - 1 and token.glued
-    return fused or sign in ")].:" or _counts(walk, value, following, labelled=labelled)
+    return fused or sign in "].:" or closes or _counts(walk, value, following, labelled=labelled)
 
 
 def _could_count(token: Token, value: Decimal) -> bool:
     """Whether a number is small and whole enough to be a position in a list."""
     return value <= _MOST_COUNTED and len(token.text) <= 2 and token.text.isdigit()
+
+
+def _in_brackets(walk: Walk, at: int) -> bool:
+    """Whether the number ends a bracket that holds more than it: 23 in "(SL 23)"."""
+    for token in reversed(walk.tokens[max(at - 8, 0) : at]):
+        if token.type is T.LINE or token.text == ")":
+            return False
+        if token.text == "(":
+            return token is not walk.tokens[at - 1]
+    return False
 
 
 def _numbers_line(walk: Walk, at: int, sign: str) -> bool:

@@ -119,6 +119,8 @@ def _other_business(reading: Reading, symbols: list[Found]) -> Evidence | None:
     """Lists of results and calls on binary options."""
     if reading.parts[p.BINARY] and not reading.labels[p.STOP]:
         return Evidence(Kind.NONE, 0.9, "a call on binary options, which has no price to enter at")
+    if reading.options:
+        return Evidence(Kind.NONE, 0.9, "a call on an option, whose prices are not its symbol's")
     pairs = {f.symbol for f in symbols if f.weight >= _PAIR}
     if len(pairs) >= _MANY_SYMBOLS:
         return Evidence(Kind.NONE, 0.9, f"names {len(pairs)} pairs: a list, not one signal")

@@ -47,7 +47,7 @@ _PAIRS = {
     "guppy": "GBPJPY",
 }
 
-BESIDE = {"euro": "EURUSD", "pound": "GBPUSD", "sterling": "GBPUSD"}
+BESIDE = {"oil": "USOIL", "crude": "USOIL", "euro": "EURUSD", "pound": "GBPUSD", "sterling": "GBPUSD"}
 """Currencies whose name is a symbol only beside a side ("Euro sell"); elsewhere it is money ("+300 euro")."""
 
 

@@ -52,6 +52,8 @@ _TRADES = _words("trades|wins|losses|losers|winners|сделок|сделки|с
 _FIRST_PICTURE = "\u2190"
 _FIRST_OBJECT = "\U0001f300"
 _BULLETS = frozenset("👉👈👇👆📌📍🔘🔴🔵🔶🔷🔸🔹🔺🔻🔼🔽🟠🟡🟢🟣🟤🟥🟧🟨🟩🟦🟪💠💲💰💵🔥🚀")
+_AT_WORDS = _words("@|at|from|around|near|for|a|bei|zu|um|por|em|en|по|от|около|di|op|na|po|da|от|за|由|于|在")
+_OPTIONS = frozenset({"CE", "PE", "CALL", "PUT", "Put", "put", "puts", "Puts"})
 _BYGONE = frozenset({p.PAST, p.EARLIER})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
@@ -174,6 +176,7 @@ class Reader(Walk):
             self._frame(token)
         if self._is_no_number(token):
             self.found.unreadable = True
+        self.found.options += token.text in _OPTIONS and bool(at) and is_price(self.tokens[at - 1])
         if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
         if self.closed or token.label == UNIT:
@@ -367,7 +370,7 @@ class Reader(Walk):
             return
         if self._tallies(at, token):
             self.found.tallies += 1
-        if counts_orders(self.tokens, at):
+        if counts_orders(self.tokens, at) or self._is_amount(at, value):
             self.line_open = False
             return
         if is_counter(self, at, token, value):
@@ -395,6 +398,14 @@ class Reader(Walk):
         free = before is None or before.label not in LABELS
         counts = after is not None and (not after.parts.isdisjoint(_COUNTED) or after.low in _TRADES)
         return free and counts and token.text.isdigit() and not token.glued
+
+    def _is_amount(self, at: int, value: Decimal) -> bool:
+        """Whether the number says how much is traded: "buy 0.5 BTC at 61200", a price of another size behind the symbol."""
+        behind = self.tokens[at + 1 : at + 4]
+        if len(behind) < 3 or behind[0].type is not T.WORD or not _names_symbol(behind[0]):
+            return False
+        price = behind[2].value if behind[1].low in _AT_WORDS and is_price(behind[2]) else None
+        return price is not None and not price / 2 <= value <= price * 2
 
     def _figure(self, token: Token, value: Decimal, picture: str) -> None:
         """Keep a price with the part it plays and what stood before it."""

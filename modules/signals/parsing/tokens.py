@@ -148,6 +148,9 @@ _ORDINALS = frozenset(
 )
 _GLUED_ONLY = frozenset({"m", "м", "d", "д", "p", "п", "s", "w", "h", "н", "r", "a", "o", "t"})
 _DIGITS_AT_MOST = 24
+_SHARES = re.compile(r"[(\[]\s{0,2}\d{1,2}(?:\s{0,2}[-/|:,+]\s{0,2}\d{1,2}){1,5}\s{0,2}[)\]]")
+_DIGITS = re.compile(r"\d+")
+_WHOLE = 100
 
 
 def tokenise(text: str) -> list[Token]:
@@ -167,7 +170,18 @@ def tokenise(text: str) -> list[Token]:
             token.value = Decimal(min(ord(token.text) - MARK, MARK_LAST - MARK))
         append(token)
     _measure_numbers(tokens)
+    if "(" in text or "[" in text:
+        _measure_shares(tokens, text)
     return tokens
+
+
+def _measure_shares(tokens: list[Token], text: str) -> None:
+    """Whole numbers in brackets that make up a hundred are the shares of several orders: "5.42 - 5.50 (50/50)"."""
+    for match in _SHARES.finditer(text):
+        if sum(map(int, _DIGITS.findall(match.group()))) == _WHOLE:
+            for token in tokens:
+                if token.type is T.NUMBER and match.start() < token.start < match.end():
+                    token.measure = N.PERCENT
 
 
 def _measure_numbers(tokens: list[Token]) -> None:

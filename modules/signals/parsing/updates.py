@@ -265,14 +265,22 @@ class UpdateReader:
     def _hit_of(self, at: int) -> Token | None:
         """The word that says that the target at `at` was reached, unless a "not" stands between the two."""
         hit = self._near(at, _HIT, ahead=5, back=3) or self._near(at, _FILLED, ahead=2, back=0)
-        if hit is None or hit.start < self.tokens[at].start:
-            return hit
+        if hit is None:
+            return None
+        if hit.start < self.tokens[at].start:
+            return None if self._is_told_of_another(hit, at) else hit
         for token in self.tokens[at + 1 : at + 8]:
             if token is hit:
                 return hit
             if p.NOT in token.parts:
                 return None
         return hit
+
+    def _is_told_of_another(self, hit: Token, at: int) -> bool:
+        """Whether the word before the target at `at` tells of one before it: "TP1 done, TP2 in sight"."""
+        told = self.tokens.index(hit, max(at - 8, 0), at)
+        before = reversed(self.tokens[max(told - 3, 0) : told])
+        return any(token.label == p.TARGET for token in takewhile(lambda token: token.type is not T.LINE, before))
 
     def _gained(self, at: int) -> bool:
         """A target named without its price, with a tick before it or the distance gained behind it ("✅ TP1 +20 pips")."""

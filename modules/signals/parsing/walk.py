@@ -70,6 +70,7 @@ class Reading:
     tallies: int = 0
     pictured: int = 0
     unreadable: bool = False
+    options: int = 0
 
 
 class Walk:
