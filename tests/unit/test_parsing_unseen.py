@@ -246,3 +246,41 @@ def test_options_are_not_traded_as_their_symbol(text: str) -> None:
 def test_level_is_the_highest_that_was_reached(text: str, level: int) -> None:
     got = parse(text)
     assert (got.update, got.update_level) == ("target_hit", level)
+
+
+@pytest.mark.parametrize(
+    ("text", "prices"),
+    [
+        ("Acheter ETH vers 2 450 $, objectif 2 600 $, stop 2 380 $.", ("2450", "2600", "2380")),
+        ("ETH long entry 2 950.5, tp 3 100, 3 250, sl 2 800", ("2950.5", "3100 3250", "2800")),
+        ("SOL long 150 TP 1 160 TP 2 170 SL 140", ("150", "160 170", "140")),
+        ("BNB long entry 640, TP 1 660 TP 2 680, SL 600", ("640", "660 680", "600")),
+    ],
+)
+def test_one_digit_and_three_are_thousands_where_all_are(text: str, prices: tuple[str, str, str]) -> None:
+    assert _read(text)[2:] == prices
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Today's plan: long ETH 2420, sl 2380, tp 2500. Short ETH 2520 sl 2550 tp 2450.",
+        "BTC\nLONG 61000 stop 60000 target 63000\nSHORT 64000 stop 65000 target 62000",
+        "Лонг SOL 140 стоп 135 тейк 150, шорт 155 стоп 160 тейк 145",
+    ],
+)
+def test_call_for_either_side_is_no_trade(text: str) -> None:
+    assert parse(text).kind is Kind.NONE
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("move sl on btc to 61k", "BTCUSDT"),
+        ("take 30% here on sol", "SOLUSDT"),
+        ("cancel the limit on ARKM", "ARKMUSDT"),
+        ("move the stop on me to entry", None),
+    ],
+)
+def test_news_names_its_coin_in_any_case(text: str, symbol: str | None) -> None:
+    assert (parse(text).kind, parse(text).symbol) == (Kind.UPDATE, symbol)

@@ -89,6 +89,9 @@ def _several(reading: Reading, draft: Draft, symbols: list[Found]) -> Evidence |
     pairs = {f.symbol for f in symbols if f.weight >= _SURE_SYMBOL}
     if len(pairs) > 1 and not draft.labelled:
         return Evidence(Kind.NONE, 0.7, "speaks of several symbols and labels no price")
+    priced = {f.part for f in reading.figures} & {p.LONG, p.SHORT}
+    if len(priced) > 1 and sum(f.part == p.STOP for f in reading.figures) > 1 and reading.labels[p.STOP] > 1:
+        return Evidence(Kind.NONE, 0.8, "holds a call for either side, each with its own stop")
     coins = {f.symbol for f in symbols if f.weight >= _COIN}
     if len(coins) > 1 and len({part for part, _, _ in reading.sides}) > 1 and reading.labels[p.STOP] > 1:
         return Evidence(Kind.NONE, 0.8, "holds several signals; each is read when it is posted by itself")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 
-from modules.signals.parsing.tokens import N, T, Token
+from modules.signals.parsing.tokens import N, T, Token, is_price
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[.,']\d{3})+")
 _SPACED = re.compile(r"\d \d{3}")
@@ -32,15 +33,41 @@ def join_spaced(tokens: list[Token], text: str) -> list[Token]:
     """Join thousands written with a space ("64 000"), where the two parts cannot be two prices beside each other."""
     if _SPACED.search(text) is None:
         return tokens
+    if _in_thousands(tokens):
+        return _joined(tokens, 1, single=True)
     sure = _joined(tokens, 4)
     return tokens if len(sure) == len(tokens) else _joined(tokens, 1)
 
 
-def _joined(tokens: list[Token], least_ratio: int) -> list[Token]:
+def _in_thousands(tokens: list[Token]) -> bool:
+    """Whether every price is one digit, a space and three digits ("2 450 ... 2 600 ... 2 380"), and the digits count no list."""
+    leading: list[int] = []
+    for before, token in pairwise(
+        [Token(T.LINE, "", 0, 0), *(t for t in tokens if t.measure is N.PRICE or t.type is not T.NUMBER)]
+    ):
+        if not is_price(token) or (len(token.text) == 1 and token.text.isdigit()):
+            continue
+        if (
+            not is_price(before)
+            or len(before.text) > 1
+            or token.start != before.end + 1
+            or len(_whole(token)) != _WHOLE_DIGITS
+        ):
+            return False
+        leading.append(int(before.text))
+    return len(leading) > 1 and leading != list(range(1, len(leading) + 1))
+
+
+def _whole(token: Token) -> str:
+    """The digits before the decimal sign."""
+    return token.text.partition(",")[0].partition(".")[0]
+
+
+def _joined(tokens: list[Token], least_ratio: int, *, single: bool = False) -> list[Token]:
     result: list[Token] = []
     for token in tokens:
         before = result[-1] if result else None
-        if before is not None and _continues(before, token, result, least_ratio):
+        if before is not None and _continues(before, token, result, least_ratio, single=single):
             joined = Token(T.NUMBER, before.text + token.text, before.start, token.end)
             joined.measure, joined.glued = token.measure, before.glued
             result[-1] = joined
@@ -49,10 +76,10 @@ def _joined(tokens: list[Token], least_ratio: int) -> list[Token]:
     return result
 
 
-def _continues(before: Token, token: Token, result: list[Token], least_ratio: int) -> bool:
+def _continues(before: Token, token: Token, result: list[Token], least_ratio: int, *, single: bool) -> bool:
     if token.type is not T.NUMBER or before.type is not T.NUMBER or token.start != before.end + 1:
         return False
-    whole = token.text.partition(",")[0].partition(".")[0]
+    whole = _whole(token)
     if (
         len(whole) != 3
         or not before.text.isdigit()
@@ -61,7 +88,7 @@ def _continues(before: Token, token: Token, result: list[Token], least_ratio: in
         or before.measure is not N.PRICE
     ):
         return False
-    if whole[0] == "0":
+    if whole[0] == "0" or single:
         return True
     labelled = len(result) > 1 and result[-2].type is T.WORD
     if len(before.text) == 1 and (labelled or before.glued):

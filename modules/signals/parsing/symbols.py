@@ -361,15 +361,24 @@ def _is_common(word: str, before: str) -> bool:
     )
 
 
-_ABOUT = re.compile(rf"(?<![^\W_])(?:по|on)[ ]([A-Z][A-Z0-9]{{1,7}})(?![{_LETTER}])")
+_ABOUT = re.compile(rf"(?<![^\W_])(?:по|on|auf|sur|su|of|for)[ ]([A-Za-z][A-Za-z0-9]{{1,7}})(?![{_LETTER}])")
+
+
+def _is_spoken_of(word: str, before: str) -> bool:
+    """Whether news is about the word: a known coin however it is written, or any capitals behind "on"."""
+    if word.upper() in NEVER or is_vocabulary(word.lower()):
+        return False
+    if word.isupper():
+        return before.strip() in ("on", "по") or word in COINS
+    return word.upper() in COINS and not _is_common(word, "")
 
 
 def spoken_of(text: str, default_quote: str) -> Found | None:
-    """An unknown ticker that news is about: capitals behind "on" in a text that is not all in capitals ("Фиксирую по ARKM")."""
+    """The ticker that news is about, in a text that is not all in capitals ("Фиксирую по ARKM", "move sl on btc")."""
     if text.isupper():
         return None
     for match in _ABOUT.finditer(text):
         word = match.group(1)
-        if word not in NEVER and not is_vocabulary(word.lower()):
-            return Found(_completed(word, default_quote), *match.span(1), 3)
+        if _is_spoken_of(word, text[match.start() : match.start(1)]):
+            return Found(_completed(word.upper(), default_quote), *match.span(1), 3)
     return None

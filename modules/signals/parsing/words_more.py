@@ -130,7 +130,7 @@ TABLES: dict[str, dict[str, str]] = {
         ENTRY: "antri|antri di|antri lagi|antri lagi di|cicil di|tambah di|tambah lagi di",
     },
     "taking off": {
-        TARGET: "taking off at|take off at|taking some off at|take some off at|taking profits at|taking profit at|taking half off at|the rest around"
+        TARGET: "selling half at|selling some at|selling the rest at|selling rest at|selling the other half at|sell some at|sell the other half at|taking off at|take off at|taking some off at|take some off at|taking profits at|taking profit at|taking half off at|the rest around"
         "|the rest near|rest around|rest near|rest to|trim at|trimming at|scaling out at|unload at|unloading at|distribution|distribution zone"
         "|distribute|distribute at|distributing at|offload at|profit at|profits at|selling at target"
         "|realizo em|realizamos em|realizando em|realizar em|saio em|parcial em|tomo ganancias en|salgo en|vendo en parte en"
@@ -139,10 +139,11 @@ TABLES: dict[str, dict[str, str]] = {
         STOP: "thesis is dead|thesis dead|thesis dies|dead below|dead above|dead under|dead at|dead on|idea is dead|setup dies|setup is dead"
         "|wrong under|wrong over|i am wrong below|i am wrong above|i'm wrong below|i'm wrong above|i'm wrong under|sl goes at|stop goes|stop loss goes at"
         "|sl sits at|sl is at|sl stays at",
+        LONG: "grabbed some|grabbing some|picked up some|picking up some|scooped some|loaded some|bought some|buying some|nibbling|aped in",
         FILLER: "nothing to lose",
     },
     "then": {
-        FILLER: "afterwards|after that|thereafter|subsequently|luego|después|puis|ensuite|après|dann|danach|anschließend|poi|dopo|quindi|depois|em seguida"
+        FILLER: "sama|serta|along with|as well as|и еще|і ще|y luego|e poi|et puis|und dann|sowie|afterwards|after that|thereafter|subsequently|luego|después|puis|ensuite|après|dann|danach|anschließend|poi|dopo|quindi|depois|em seguida"
         "|sonra|ardından|daha sonra|lalu|terus|trus|kemudian|lanjut|habis itu|potem|następnie|dalej|потом|затем|далі|потім|phir|uske baad|फिर"
         "|ثم|وبعدها|سپس|بعدش|然后|之后|その後|sau đó|rồi|apoi|sedan|daarna|pak|poté|azután|majd|kemudiannya",
     },
