@@ -284,3 +284,29 @@ def test_call_for_either_side_is_no_trade(text: str) -> None:
 )
 def test_news_names_its_coin_in_any_case(text: str, symbol: str | None) -> None:
     assert (parse(text).kind, parse(text).symbol) == (Kind.UPDATE, symbol)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Guys remember: entry 61200, stop 60000, target 63000 was our BTC long from Monday. Perfect!",
+        "I will long BTC only if 60,000 holds; target 63,000, stop 59,500",
+        "Захожу в BTC лонг только если удержим 60000, цель 63000, стоп 59500",
+        "Trade result: SOL short 150 tp 144 ✅ sl 154",
+        "Weekly levels BTC: long above 62000, short below 60000, stop 500 pts",
+        "EURUSD BUY 1.0850 SL 1.08 TP 1.09\nGBPUSD BUY 1.2650 SL 1.26 TP 1.27",
+        "SOL long 145 sl 140 tp 150\nINJ long 24 sl 23 tp 26",
+    ],
+)
+def test_memories_conditions_and_several_calls_are_no_trade(text: str) -> None:
+    assert parse(text).kind is not Kind.ENTRY
+
+
+@pytest.mark.parametrize("address", ["Guys,", "Друзья,", "Hey team,", "Pessoal,", "Leute:"])
+def test_call_may_be_addressed_to_its_readers(address: str) -> None:
+    assert _read(f"{address} BTC long entry 61200, stop 60000, target 63000")[2:] == ("61200", "63000", "60000")
+
+
+@pytest.mark.parametrize("word", ["cut", "dead", "cut at", "bail at", "out below"])
+def test_word_of_leaving_beside_a_price_is_the_stop(word: str) -> None:
+    assert _read(f"Scalp idea SOL: buy 145.2 sell 146.8 {word} 144.4")[2:] == ("145.2", "146.8", "144.4")

@@ -35,6 +35,7 @@ _OPENING = 25
 _SHORT_REPLY = 14
 _ADVERT_LINES = 3
 _CHATTING = 2
+_BEYOND = (" above", " below", " over", " under")
 _WAYS_OUT = ("cut at", "cut below", "cut above", "cut i", "out ", "exit ", "bail", "cover", "corte", "raus", "跌破")
 """Words that also tell how to leave a trade that is open: with nothing else they call none."""
 
@@ -89,13 +90,27 @@ def _several(reading: Reading, draft: Draft, symbols: list[Found]) -> Evidence |
     pairs = {f.symbol for f in symbols if f.weight >= _SURE_SYMBOL}
     if len(pairs) > 1 and not draft.labelled:
         return Evidence(Kind.NONE, 0.7, "speaks of several symbols and labels no price")
+    if {part for part, word, _ in reading.sides if word.low.endswith(_BEYOND)} == {p.LONG, p.SHORT}:
+        return Evidence(Kind.NONE, 0.8, "names a level to act at for either side")
     priced = {f.part for f in reading.figures} & {p.LONG, p.SHORT}
     if len(priced) > 1 and sum(f.part == p.STOP for f in reading.figures) > 1 and reading.labels[p.STOP] > 1:
         return Evidence(Kind.NONE, 0.8, "holds a call for either side, each with its own stop")
+    if _is_second_call(reading, symbols):
+        return Evidence(Kind.NONE, 0.8, "holds calls for several symbols; each is read when it is posted by itself")
     coins = {f.symbol for f in symbols if f.weight >= _COIN}
     if len(coins) > 1 and len({part for part, _, _ in reading.sides}) > 1 and reading.labels[p.STOP] > 1:
         return Evidence(Kind.NONE, 0.8, "holds several signals; each is read when it is posted by itself")
     return None
+
+
+def _is_second_call(reading: Reading, symbols: list[Found]) -> bool:
+    """Whether another symbol with a stop of its own follows the first stop: "EURUSD buy .. SL .., GBPUSD buy .. SL ..."."""
+    stops = [f.token.start for f in reading.figures if f.part == p.STOP]
+    named = [f for f in symbols if f.weight >= _COIN]
+    if len(stops) < _LISTED or not named:
+        return False
+    above = {f.symbol for f in named if f.start < stops[0]}
+    return bool(above) and any(stops[0] < f.start < stops[-1] and f.symbol not in above for f in named)
 
 
 def _example(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence | None:
@@ -294,7 +309,7 @@ def _is_recalled(reading: Reading, draft: Draft) -> bool:
     """A trade of the past, an example, or one still waited for: opens so, or speaks so and has no full set of prices."""
     if reading.recalled:
         return True
-    if reading.headed_result and reading.gains:
+    if reading.headed_result and (reading.gains or any(f.ticked for f in draft.targets)):
         return True
     if reading.parts[p.RESULT] and draft.stop is None and reading.percents:
         return True

@@ -54,6 +54,15 @@ _FIRST_OBJECT = "\U0001f300"
 _BULLETS = frozenset("👉👈👇👆📌📍🔘🔴🔵🔶🔷🔸🔹🔺🔻🔼🔽🟠🟡🟢🟣🟤🟥🟧🟨🟩🟦🟪💠💲💰💵🔥🚀")
 _AT_WORDS = _words("@|at|from|around|near|for|a|bei|zu|um|por|em|en|по|от|около|di|op|na|po|da|от|за|由|于|在")
 _OPTIONS = frozenset({"CE", "PE", "CALL", "PUT", "Put", "put", "puts", "Puts"})
+_ONLY_IF = _words(
+    "only if|only when|only once|only after|nur wenn|nur falls|только если|только при|только после|solo si|solo cuando|so se|apenas se|seulement si"
+    "|solo se|hanya jika|hanya kalau|tylko jesli|alleen als|bara om|лише якщо|тільки якщо"
+)
+_ADDRESSED = _words(
+    "guys|friends|team|traders|everyone|everybody|folks|lads|mates|members|family|fam|hey|hi|hello|ok|okay|so|well|друзья|ребята|ребят|народ"
+    "|всем привет|коллеги|господа|друзі|amigos|chicos|gente|muchachos|pessoal|galera|turma|leute|freunde|jungs|ragazzi|amici|les amis|arkadaslar"
+    "|teman|gaes|guys|kawan|bhai|dosto|doston|anh em|دوستان|یاران|شباب|家人们|兄弟们"
+)
 _BYGONE = frozenset({p.PAST, p.EARLIER})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
@@ -176,6 +185,7 @@ class Reader(Walk):
             self._frame(token)
         if self._is_no_number(token):
             self.found.unreadable = True
+        self.found.conditional = self.found.conditional or token.low in _ONLY_IF
         self.found.options += token.text in _OPTIONS and bool(at) and is_price(self.tokens[at - 1])
         if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
@@ -197,12 +207,12 @@ class Reader(Walk):
             self.found.headed_result = self.found.headed_result or p.RESULT in token.parts
 
     def _open(self, at: int, token: Token) -> None:
-        """What the first word says of the text; the names of symbols before it say nothing."""
+        """What the first word says of the text; a symbol or the readers named before it say nothing."""
         self.found.personal = self.found.personal or token.low in _ONESELF
-        if _names_symbol(token):
+        if _names_symbol(token) or token.low in _ADDRESSED:
             return
         self.spoken = True
-        self.found.conditional = token.low in _IF
+        self.found.conditional = self.found.conditional or token.low in _IF
         opened = token.low in _AWAITED or not token.parts.isdisjoint(_BYGONE) or self._denies(at, token)
         self.found.recalled = self.found.recalled or opened
 

@@ -42,7 +42,15 @@ def _heads(walk: Walk, at: int, token: Token) -> bool:
 
 def _opens_stop(walk: Walk, at: int, token: Token) -> bool:
     """The letter alone is the stop's before a sign, or as a capital that opens a line of a call."""
-    return _marked(walk, at, _signs_of(token)) or _heads(walk, at, token)
+    return _marked(walk, at, _signs_of(token)) or _heads(walk, at, token) or _leaves_near(walk, at, token)
+
+
+def _leaves_near(walk: Walk, at: int, token: Token) -> bool:
+    """Whether a word of leaving stands right before a price of the size of those named before: "buy 145, sell 151, cut 141"."""
+    price, last = walk.tokens[at + 1].value, walk.last
+    if token.low not in _WAYS_OUT or not is_price(walk.tokens[at + 1]) or price is None or last is None:
+        return False
+    return _has_entered(walk) and last.value / 2 < price < last.value * 2
 
 
 def _signs_of(token: Token) -> str:
