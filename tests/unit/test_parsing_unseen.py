@@ -310,3 +310,32 @@ def test_call_may_be_addressed_to_its_readers(address: str) -> None:
 @pytest.mark.parametrize("word", ["cut", "dead", "cut at", "bail at", "out below"])
 def test_word_of_leaving_beside_a_price_is_the_stop(word: str) -> None:
     assert _read(f"Scalp idea SOL: buy 145.2 sell 146.8 {word} 144.4")[2:] == ("145.2", "146.8", "144.4")
+
+
+@pytest.mark.parametrize(
+    ("text", "update", "level"),
+    [
+        ("#FTM | TP1 ✔️ TP2 ✔️ TP3 ⏳", "target_hit", 2),
+        ("#FTM targets 1 ✅ 2 ✅ 3 4", "target_hit", 2),
+        ("FTM: raising SL to 0.182 to lock profits", "move_stop", None),
+        ("FTM SL up to 0.182 now, to secure profit", "move_stop", None),
+        ("FTM secure profits here and set SL BE", "partial_close", None),
+        ("FTM保本出局", "close", None),
+        ("Stop loss 😔 #FTM", "stop_hit", None),
+    ],
+)
+def test_news_is_the_one_that_was_told(text: str, update: str, level: int | None) -> None:
+    got = parse(text)
+    assert (got.symbol, got.update, got.update_level) == ("FTMUSDT", update, level)
+
+
+@pytest.mark.parametrize(
+    ("text", "entries", "targets"),
+    [
+        ("WIF long\n\n2.41\n2.35\n\n2.48\n2.56\n\nSL 2.24", "2.41 2.35", "2.48 2.56"),
+        ("#WIF SHORT\n2.41\n2.45\n\n2.30\n2.20\n\nстоп 2.55", "2.41 2.45", "2.30 2.20"),
+        ("$WIF kaufen\n2.41\n\n2.48\n2.56\n\nStopp 2.24", "2.41", "2.48 2.56"),
+    ],
+)
+def test_blocks_of_prices_are_entries_and_targets(text: str, entries: str, targets: str) -> None:
+    assert _read(text)[2:4] == (entries, targets)

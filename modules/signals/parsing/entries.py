@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from statistics import median
 
 from modules.domain.parses import Order
@@ -25,6 +26,7 @@ _NEAR = Decimal("1.6")
 _TOLD_ELSE = frozenset({p.NOTE, p.LEVEL, p.ENTRY, p.LEVERAGE})
 """Parts that explain a price beside the entry: a figure of the account, a level of the chart, a further entry."""
 
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _ARROWS = frozenset("→➝➜➡>»")
 _SPAN_JOINT = re.compile(
     r"\s*(?:[$€£₽]|usd|usdt)?\s*(?:-+|~+|/+|_+|&|:|\bw?\b(?:to|till|until|upto|up to|and|до|та|и|a|à|bis|und|et|en|och|og|dan|va|ve|oraz|ile|até|hasta|sampai|hingga|تا|الی|الى|到|至|e|y|و)\b|[@→➝>]+|到|至)+\s*(?:[$€£₽@])?\s*"
@@ -88,6 +90,8 @@ def _entries_and_targets(
     if between:
         entries, kind = between, "bare"
     targets = targets or _other_targets(groups, kind)
+    if not targets and kind in (p.LONG, p.SHORT, "bare"):
+        entries, targets = _in_two_blocks(entries, groups.get(p.STOP, []), text)
     if not targets:
         entries, targets = _lines_below(entries)
     if not targets:
@@ -249,6 +253,18 @@ def _lines_below(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:
     if len(below) >= 2 and not any(f.counted for f in head) and listed:
         return head, below
     return entries, []
+
+
+def _in_two_blocks(entries: list[Figure], stops: list[Figure], text: str) -> tuple[list[Figure], list[Figure]]:
+    """Prices below the side in two blocks parted by an empty line are entries and targets, where the stop, the first block and
+    the second follow each other; else they stay what they were."""
+    gaps = [i for i, (a, b) in enumerate(pairwise(entries), 1) if _EMPTY_LINE.search(text, a.token.end, b.token.start)]
+    if len(gaps) != 1 or len(stops) != 1 or any(f.counted for f in entries):
+        return entries, []
+    head, below = entries[: gaps[0]], entries[gaps[0] :]
+    entered, left, stop = [f.value for f in head], [f.value for f in below], stops[0].value
+    follows = stop < min(entered) <= max(entered) < min(left) or stop > max(entered) >= min(entered) > max(left)
+    return (head, below) if follows else (entries, [])
 
 
 def _along_arrows(entries: list[Figure]) -> tuple[list[Figure], list[Figure]]:

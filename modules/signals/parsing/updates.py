@@ -46,6 +46,21 @@ _PLACING = frozenset(
 )
 """Words that place a stop as well as move it: they move one only to a price or to the entry."""
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
+_ENDINGS = frozenset(".!;")
+_SECURING = frozenset(
+    {
+        "lock",
+        "lock profit",
+        "lock in",
+        "lock profits",
+        "secure",
+        "secured",
+        "secure profit",
+        "secure profits",
+        "some profit",
+        "some profits",
+    }
+)
 _UNLESS = frozenset(
     {"if", "when", "once", "after", "before", "until", "till", "если", "когда", "после", "olursa", "cuando", "quando"}
 )
@@ -181,7 +196,8 @@ class UpdateReader:
         words = [(i, token) for i, token in enumerate(opening) if token.type is T.WORD and token is not named]
         if len(numbers) > 1 or any(_ordinal(number) is None for number in numbers):
             return None
-        if not all(_passes(token, i, named if i > at else None) for i, token in words):
+        tagged = all(token.label == p.SYMBOL for _, token in words)
+        if not tagged and not all(_passes(token, i, named if i > at else None) for i, token in words):
             return None
         if named.label == p.STOP:
             return None if numbers else Update("stop_hit", None, 2, named)
@@ -329,7 +345,9 @@ class UpdateReader:
         return done if joint.text.lower() in ("/", "of", "out of", "из") and done and total and done <= total else None
 
     def _levels_behind(self, at: int) -> list[int]:
+        """The numbers of the targets named from `at` on; where ticks stand between them, those up to the last tick."""
         levels: list[int] = []
+        ticked = 0
         for token in self.tokens[at + 1 : at + 10]:
             ordinal = _ordinal(token)
             if token.type is T.MARK or (token.type is T.NUMBER and token.measure in (N.PRICE, N.ORDINAL)):
@@ -337,8 +355,10 @@ class UpdateReader:
                     break
                 levels.append(ordinal)
             elif token.type is T.LINE or (token.type is T.WORD and token.label not in (p.FILLER, p.TARGET)):
-                return levels or ([ordinal] if ordinal else [])
-        return levels
+                levels = levels or ([ordinal] if ordinal else [])
+                break
+            ticked = len(levels) if token.text == "✅" else ticked
+        return levels[:ticked] if ticked else levels
 
     def _partial(self) -> Update | None:
         for at, token in enumerate(self.tokens):
@@ -347,10 +367,17 @@ class UpdateReader:
             if not part and p.CLOSE not in parts and token.low not in _TAKING:
                 continue
             share = share_near(self.tokens, at)
+            if token.low in _SECURING and share is None and self._follows_stop(at):
+                continue
             if not (self._is_partly(at, share) if part else self._is_cut(at, share)) or self._negated(at):
                 continue
             return Update("partial_close", None, 2, token, share=share)
         return None
+
+    def _follows_stop(self, at: int) -> bool:
+        """Whether the sentence speaks of the stop before `at`: "raising SL to 0.182 to lock profits" closes nothing."""
+        line = takewhile(lambda token: token.type is not T.LINE and token.text not in _ENDINGS, self.tokens[:at][::-1])
+        return any(token.label == p.STOP for token in line)
 
     def _is_partly(self, at: int, share: Share | None) -> bool:
         """Whether a word such as "some" or "secure" speaks of the position."""

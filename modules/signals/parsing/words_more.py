@@ -156,8 +156,10 @@ TABLES: dict[str, dict[str, str]] = {
         STOPPED: "got cut|was cut|been cut|got cut at|got stopped|was stopped|got wicked out|wicked out|wicked us out|bateu no stop|bateu o stop|pegou stop|pegou o stop"
         "|pegou no stop|foi stopado|fomos de stop|deu stop|tomamos stop|nos sacó el stop|nos saco|saltó stop|salto el stop|nos barrieron|nos tocó el stop"
         "|wurden ausgestoppt|ausgestoppt|sl erwischt|stop erwischt|a sauté|on s'est fait stopper|stoppé|stoppati|siamo stati stoppati|preso lo stop"
-        "|kena sl|kena stop|kena stoploss|kena cl|stop olduk|stopa takıldı|stoplandık|打止损|打掉止损|被止损|止损了|止损被打|扫损|dính sl|cắn sl|quét sl",
-        MOVE: "goes to|go to|moves to|now at|now to|takip|переставьте|перенесите|подтяните|передвиньте|сдвиньте|поднимите|опустите|переведите|подвиньте"
+        "|kena sl|kena stop|kena stoploss|kena cl|stop olduk|stopa takıldı|stoplandık|打止损|打掉止损|被止损|止损了|止损被打|止损出局|扫损|dính sl|cắn sl|quét sl",
+        CLOSE: "保本出局|出局|平保",
+        STOP: "sl up to|stop up to|sl down to|stop down to|stop loss up to|stop loss down to",
+        MOVE: "sl up to|stop up to|sl down to|stop down to|stop loss up to|stop loss down to|raising|lowering|shifting|tightening|dragging|bringing|goes to|go to|moves to|now at|now to|takip|переставьте|перенесите|подтяните|передвиньте|сдвиньте|поднимите|опустите|переведите|подвиньте"
         "|поставьте|пересуньте|перенесіть|підтягніть|muévanlo|muevan|mueva|suban|bajen|coloquen|pongan|movam|subam|puxem|ajustem|verschiebt|zieht|nachziehen"
         "|setzt|remontez|déplacez|montez|descendez|spostate|spostare|alzate|geser|geserkan|naikkan|turunkan|pindahkan|przesuńcie|podciągnijcie|上移到|移到|提到",
         NOT: "so close|missed our|missed the|missed it by|just missed|narrowly missed|missed by|short of",
