@@ -339,3 +339,29 @@ def test_news_is_the_one_that_was_told(text: str, update: str, level: int | None
 )
 def test_blocks_of_prices_are_entries_and_targets(text: str, entries: str, targets: str) -> None:
     assert _read(text)[2:4] == (entries, targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("Asset ▸ STX\nLong\nBuy-in ▸ 1.72\nExits ▸ 1.80\nProtection ▸ 1.58", ("STXUSDT", "1.72", "1.80", "1.58")),
+        ("IMX/USDT Long\nRange: 1.52 → 1.48\nGoals: 1.58\nSafety: 1.41", ("IMXUSDT", "1.52 1.48", "1.58", "1.41")),
+        ("$LDO bids 1.82, 1.78. TPs 1.92. Invalid sub 1.70.", ("LDOUSDT", "1.82 1.78", "1.92", "1.70")),
+        ("Name: Chainlink\nBuy: 14.2\nTake: 15\nStop: 13.4", ("LINKUSDT", "14.2", "15", "13.4")),
+        ("ETHBTC long 0.045, sl 0.043, tp 0.05", ("ETHBTC", "0.045", "0.05", "0.043")),
+    ],
+)
+def test_long_calls_in_more_words(text: str, fields: tuple[str, str, str, str]) -> None:
+    symbol, _, entries, targets, stop = _read(text)
+    assert (symbol, entries, targets, stop) == fields
+
+
+@pytest.mark.parametrize("text", ["SOL idea invalid below 140", "LDO: invalidated at 1.70", "ETH long void under 2380"])
+def test_level_of_invalidation_cancels_nothing(text: str) -> None:
+    assert parse(text).update is None
+
+
+def test_planned_distances_were_not_reached() -> None:
+    got = parse("Long BTC @ market (61,200). TP1: +2%, TP2: +4%, SL: -1.5%")
+    assert got.update is None
+    assert parse("BTC TP1 +2% ✅").update == "target_hit"

@@ -154,7 +154,9 @@ _SYMBOL_LABELS = frozenset(
     тикер инструмент актив ارز نماد العمله 币种 合约 交易对
     """.split()  # noqa: SIM905
 )
-_AFTER_LABEL = re.compile(r"[ ]{0,3}[:=\-\u2192>|]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])")
+_AFTER_LABEL = re.compile(
+    r"[ ]{0,3}[:=\-\u2192>|▸►▶▹›»➤➜➡⇒~]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])"
+)
 _WORD = re.compile(
     names.unspaced()
     + r"|بیت کوین|黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
@@ -295,7 +297,7 @@ def _words(text: str, found: list[Found], default_quote: str) -> None:
 def _labelled(text: str, at: int, found: list[Found], default_quote: str) -> None:
     """The name after "Coin:", whatever it is."""
     match = _AFTER_LABEL.match(text, at)
-    base = match.group(1).upper() if match else ""
+    base = COIN_NAMES.get(match.group(1).lower(), match.group(1).upper()) if match else ""
     if match and not base.isdigit() and base not in ("LONG", "SHORT", "BUY", "SELL"):
         found.append(Found(_completed(base, default_quote), match.start(1), match.end(1), 9))
 

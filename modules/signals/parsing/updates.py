@@ -46,6 +46,7 @@ _PLACING = frozenset(
 )
 """Words that place a stop as well as move it: they move one only to a price or to the entry."""
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
+_ENDED = frozenset({"invalid", "invalidated", "void"})
 _ENDINGS = frozenset(".!;")
 _SECURING = frozenset(
     {
@@ -206,9 +207,14 @@ class UpdateReader:
 
     def _cancelled(self) -> Update | None:
         found = self._first(p.CANCEL)
-        if found is None or self._negated(found[0]):
+        if found is None or self._negated(found[0]) or self._names_level(found[0]):
             return None
         return Update("cancel", None, 3, found[1])
+
+    def _names_level(self, at: int) -> bool:
+        """Whether the word names a price at which the idea would end: "invalid sub 1.70" cancels nothing yet."""
+        line = takewhile(lambda token: token.type is not T.LINE, self.tokens[at + 1 : at + 4])
+        return self.tokens[at].low in _ENDED and any(map(is_price, line))
 
     def _all_targets(self) -> Update | None:
         found = self._first(p.ALL_HIT)
@@ -300,6 +306,8 @@ class UpdateReader:
 
     def _gained(self, at: int) -> bool:
         """A target named without its price, with a tick before it or the distance gained behind it ("✅ TP1 +20 pips")."""
+        if self._plans_stop():
+            return False
         behind = _line_after(self.tokens, at)[:6]
         numbers = [token for token in behind if token.type is T.NUMBER]
         if any(token.measure is N.PRICE and _ordinal(token) is None for token in numbers):
@@ -311,6 +319,14 @@ class UpdateReader:
             return far and not signs.isdisjoint("+✅")
         alone = all(token.measure is not N.PRICE for token in numbers[1:])
         return far or (N.PERCENT in measures and "+" in signs) or (alone and self._bullet(at) == "✅")
+
+    def _plans_stop(self) -> bool:
+        """Whether a stop is told as a distance: "TP1: +2%, SL: -1.5%" plans both, and neither was reached."""
+        stops = [at for at, token in enumerate(self.tokens) if token.label == p.STOP]
+        if not stops or p.HIT in self.parts:
+            return False
+        first = [next((t for t in _line_after(self.tokens, at)[:5] if t.type is T.NUMBER), None) for at in stops]
+        return any(token is not None and token.measure in (N.PERCENT, N.DISTANCE) for token in first)
 
     def _bullet(self, at: int) -> str:
         """The sign that opens the line, where it stands at most a few tokens before `at`."""

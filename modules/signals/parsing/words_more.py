@@ -182,7 +182,8 @@ TABLES: dict[str, dict[str, str]] = {
         STOP: "stp los|stp loss|stop losss|stoploos|stopp loss|stop lossss|sotp loss",
     },
     "invalidations": {
-        STOP: "inval|inval at|inval below|inval above|invalidation at|invalidation below|invalidation above|invalidated at"
+        STOP: "invalid sub|invalid under|invalid over|invalid at|invalid on|invalid if below|invalid if above|void below|void above|void under|void at"
+        "|protection|protect at|safety|safety stop|safety net|inval|inval at|inval below|inval above|invalidation at|invalidation below|invalidation above|invalidated at"
         "|invalidates below|invalidates above|invalidates at",
     },
     "hinglish": {
