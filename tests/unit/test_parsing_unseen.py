@@ -365,3 +365,34 @@ def test_planned_distances_were_not_reached() -> None:
     got = parse("Long BTC @ market (61,200). TP1: +2%, TP2: +4%, SL: -1.5%")
     assert got.update is None
     assert parse("BTC TP1 +2% ✅").update == "target_hit"
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("BUY SOL-USDT-SWAP, price=145.2, sl=141, tp=[150,155]", "150 155"),
+        ("SOL long 145 tp 150,155 sl 141", "150 155"),
+        ("SOL long 145,200 tp 150,155 sl 141,300", "150.155"),
+        ("BTC long 61,200 tp 62,500,63,000 sl 60,500", "62500 63000"),
+    ],
+)
+def test_comma_between_two_prices_lists_them(text: str, targets: str) -> None:
+    assert _read(text)[3] == targets
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Good time to buy ADA 0.45? Target 0.5, stop 0.43",
+        "ADA long entry 0.45? stop 0.43 target 0.5",
+        "Лонг ADA от 0.45? стоп 0.43 цель 0.5",
+    ],
+)
+def test_entry_that_is_asked_about_is_no_trade(text: str) -> None:
+    assert parse(text).kind is not Kind.ENTRY
+
+
+def test_planned_way_out_closes_nothing() -> None:
+    assert parse("The setup: FIL short. In at 5.62, out at 5.30. Wrong above 5.80.").update is None
+    assert parse("FIL: we are out at 5.30").update == "close"
+    assert parse("Long BTC from 61200, out @ 61500 +0.5%").kind is not Kind.ENTRY

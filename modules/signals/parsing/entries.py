@@ -313,7 +313,13 @@ def _mend_glued_counters(draft: Draft, reference: Decimal | None) -> None:
     for position, figure in enumerate(draft.targets, start=1):
         text = figure.token.text
         counter = str(position)
-        if figure.token.glued and not figure.counted and text.startswith(counter) and len(text) > len(counter) + 1:
+        if (
+            figure.token.glued
+            and not figure.counted
+            and "," not in text
+            and text.startswith(counter)
+            and len(text) > len(counter) + 1
+        ):
             rest = text[len(counter) :]
             if (
                 rest[0].isdigit()

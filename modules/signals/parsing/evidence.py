@@ -301,7 +301,9 @@ def _is_doubtful(draft: Draft, side: Side) -> bool:
 
 
 def _is_asked(reading: Reading, draft: Draft) -> bool:
-    """Somebody asks or tells of a trade of their own."""
+    """Somebody asks about the entry, or asks or tells of a trade of their own."""
+    if any(figure.asked for figure in draft.entries):
+        return True
     return draft.labelled <= 1 and bool(reading.questions or reading.parts[p.TALK] >= 2)
 
 

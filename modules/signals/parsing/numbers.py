@@ -14,6 +14,8 @@ from itertools import pairwise
 from modules.signals.parsing.tokens import N, T, Token, is_price
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[.,']\d{3})+")
+_PAIRS = re.compile(r"[1-9]\d{0,2},\d{3}(?:,[1-9]\d{0,2},\d{3}){1,9}")
+_GROUPED = re.compile(r"\d{1,3},\d{3}")
 _SPACED = re.compile(r"\d \d{3}")
 _WHOLE_DIGITS = 3
 _LARGE = Decimal(10) ** 12
@@ -22,11 +24,15 @@ _SMALL = Decimal(10) ** -18
 
 @dataclass(frozen=True, slots=True)
 class Separators:
-    """What a comma and a point before exactly three digits mean in this message, and whether ".182" is below one."""
+    """What a comma and a point before exactly three digits mean in this message, and whether ".182" is below one.
+
+    Above the `ceiling` a comma that parts no decimals parts two prices.
+    """
 
     comma_decimal: bool = False
     point_thousands: bool = False
     point_leads: bool = True
+    ceiling: Decimal | None = None
 
 
 def join_spaced(tokens: list[Token], text: str) -> list[Token]:
@@ -120,9 +126,9 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None, ceiling
     if floor is not None and not point_thousands + point_decimal:
         point_thousands = _below(tokens, floor)
     if ceiling is not None and not comma_decimal + comma_thousands + point_decimal:
-        comma_decimal = _above(tokens, ceiling)
+        comma_decimal = 0 if _plain_hundreds(tokens) else _above(tokens, ceiling)
     leads = not any(_is_large(token) for token in tokens)
-    return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal, leads)
+    return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal, leads, ceiling)
 
 
 def _is_large(token: Token) -> bool:
@@ -137,6 +143,11 @@ def _below(tokens: list[Token], floor: Decimal) -> int:
     return sum(
         _THOUSANDS.fullmatch(text) is not None and text.count(".") == 1 and Decimal(text) < floor for text in texts
     )
+
+
+def _plain_hundreds(tokens: list[Token]) -> bool:
+    """Whether a price of three digits stands without separators: beside it "150,155" is a list."""
+    return any(is_price(token) and len(token.text) == _WHOLE_DIGITS and token.text.isdigit() for token in tokens)
 
 
 def _above(tokens: list[Token], ceiling: Decimal) -> int:
@@ -155,7 +166,7 @@ def read_numbers(tokens: list[Token], separators: Separators) -> list[Token]:
         if token.type is not T.NUMBER:
             result.append(token)
             continue
-        parts = _listed(token.text) if token.measure is N.PRICE else None
+        parts = _listed(token.text, separators) if token.measure is N.PRICE else None
         if parts is None:
             token.value = value_of(token.text, separators)
             if token.value is None and token.measure is N.PRICE:
@@ -166,12 +177,16 @@ def read_numbers(tokens: list[Token], separators: Separators) -> list[Token]:
     return result
 
 
-def _listed(text: str) -> list[str] | None:
+def _listed(text: str, separators: Separators) -> list[str] | None:
     """The members of a list written without spaces, or None where `text` is one number."""
     if "," not in text:
         return None
+    if _PAIRS.fullmatch(text) and not _THOUSANDS.fullmatch(text):
+        return _GROUPED.findall(text)
     parts = text.split(",")
     if "." in text and all("." in part for part in parts):
+        return parts
+    if "." not in text and _THOUSANDS.fullmatch(text) and not separators.comma_decimal and _passes(text, separators):
         return parts
     if "." in text or _THOUSANDS.fullmatch(text):
         return None
@@ -179,6 +194,14 @@ def _listed(text: str) -> list[str] | None:
     if len(parts) > 2 or (lengths == {4} or lengths == {5}):
         return parts
     return None
+
+
+def _passes(text: str, separators: Separators) -> bool:
+    """Whether two groups of three digits ("150,155") make a number above the ceiling, and two prices below it."""
+    whole = [int(part) for part in text.split(",")]
+    most = separators.ceiling
+    pair = len(whole) > 1 and all(len(part) == _WHOLE_DIGITS and part[0] != "0" for part in text.split(","))
+    return most is not None and pair and int("".join(text.split(","))) > most >= max(whole)
 
 
 def _take_apart(token: Token, parts: list[str], separators: Separators) -> list[Token]:

@@ -153,6 +153,8 @@ class Reader(Walk):
             self.drawn_by = ""
         elif sign == "?" and at and (self.found.parts[p.TALK] or self._asks(self.tokens[at - 1])):
             self.found.questions += 1
+            if self.last is not None and self.last.token is self.tokens[at - 1]:
+                self.last.asked = True
         elif sign == "@" and self.part is None:
             self.part, self.got, self.label_line, self.words = AT, 0, self.line, 0
         self.joint += sign

@@ -73,7 +73,9 @@ def _opens_target(walk: Walk, at: int, token: Token) -> bool:
         return _heads(walk, at, token) or (walk.line_open and _marked(walk, at))
     if token.low in _SEEKING:
         return _has_entered(walk) and is_price(direct)
-    return _marked(walk, at, _signs_of(token)) or (token.low in _TAKING and walk.line_open)
+    return _marked(walk, at, _signs_of(token) if walk.line_open else _POINTING) or (
+        token.low in _TAKING and walk.line_open
+    )
 
 
 def _is_place(token: Token) -> bool:

@@ -46,6 +46,8 @@ _PLACING = frozenset(
 )
 """Words that place a stop as well as move it: they move one only to a price or to the entry."""
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
+_OUT = frozenset({"out", "out at"})
+"""Beside a priced stop they name where a trade will end, not that it did."""
 _ENDED = frozenset({"invalid", "invalidated", "void"})
 _ENDINGS = frozenset(".!;")
 _SECURING = frozenset(
@@ -476,6 +478,8 @@ class UpdateReader:
         if found is None or self._negated(found[0], happened=found[1].low in _DONE) or self._long_ago(found[0]):
             return None
         at, token = found
+        if token.low in _OUT and any(self._priced(i) for i, each in enumerate(self.tokens) if each.label == p.STOP):
+            return None
         after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
         if token.low == "close" and after is not None and after.type is T.NUMBER and after.measure is N.PRICE:
             return None

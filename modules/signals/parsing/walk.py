@@ -37,6 +37,7 @@ class Figure:
     ticked: bool = False
     picture: str = ""
     said: str = ""
+    asked: bool = False
 
     @property
     def counted(self) -> bool:
