@@ -396,3 +396,29 @@ def test_planned_way_out_closes_nothing() -> None:
     assert parse("The setup: FIL short. In at 5.62, out at 5.30. Wrong above 5.80.").update is None
     assert parse("FIL: we are out at 5.30").update == "close"
     assert parse("Long BTC from 61200, out @ 61500 +0.5%").kind is not Kind.ENTRY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BTC 4h close above 62k = long to 65k. Below 60k = short to 57k.",
+        "SOL liquidation heatmap: longs at 140, shorts at 155, max pain 148",
+        "BTC лонг от 60000, шорт от 65000, стоп 58000",
+        "Tomorrow I will post a long on SOL: entry 145, tp 155, sl 140",
+        "Завтра дам лонг SOL: вход 145, тейк 155, стоп 140",
+        "Ex: BUY EURUSD 1.0850 SL 1.0820 TP 1.0910 (this is how our signals look)",
+        "Simulated: SHORT SOL 150 SL 154 TP 142",
+        "BTC/USDT buy wall at 60,000, sell wall at 63,000, stop hunt likely 59,500",
+        "Grid bot: BTC lower 58000 upper 65000, 50 grids, take profit 66000 stop 57000",
+        "ما رأيكم شراء BTC 61200 هدف 63000 وقف 60000 ؟",
+        "Long BTC 61200, target 63000, stop 60000?",
+        "Entry price 61200, exit price 62500, profit 1300. Long BTC.",
+        "BTC long update: entry 61200, SL moved to 61200, TP 63000",
+    ],
+)
+def test_talk_with_a_full_set_of_prices_is_no_trade(text: str) -> None:
+    assert parse(text).kind is not Kind.ENTRY
+
+
+def test_price_behind_a_target_is_not_its_level() -> None:
+    assert parse("Congrats! LINK TP1 15 hit, TP2 16 next").update_level == 1

@@ -35,6 +35,8 @@ _OPENING = 25
 _SHORT_REPLY = 14
 _ADVERT_LINES = 3
 _CHATTING = 2
+_NAMES = {p.LONG: ("long", "лонг", "多", "做多", "开多"), p.SHORT: ("short", "шорт", "空", "做空", "开空")}
+_LEFT = frozenset({"exit price", "exit", "exit at", "closing price", "close price", "exited at"})
 _BEYOND = (" above", " below", " over", " under")
 _WAYS_OUT = ("cut at", "cut below", "cut above", "cut i", "out ", "exit ", "bail", "cover", "corte", "raus", "跌破")
 """Words that also tell how to leave a trade that is open: with nothing else they call none."""
@@ -93,6 +95,8 @@ def _several(reading: Reading, draft: Draft, symbols: list[Found]) -> Evidence |
     if {part for part, word, _ in reading.sides if word.low.endswith(_BEYOND)} == {p.LONG, p.SHORT}:
         return Evidence(Kind.NONE, 0.8, "names a level to act at for either side")
     priced = {f.part for f in reading.figures} & {p.LONG, p.SHORT}
+    if len(priced) > 1 and _is_fork(reading):
+        return Evidence(Kind.NONE, 0.8, "prices a long and a short")
     if len(priced) > 1 and sum(f.part == p.STOP for f in reading.figures) > 1 and reading.labels[p.STOP] > 1:
         return Evidence(Kind.NONE, 0.8, "holds a call for either side, each with its own stop")
     if _is_second_call(reading, symbols):
@@ -101,6 +105,12 @@ def _several(reading: Reading, draft: Draft, symbols: list[Found]) -> Evidence |
     if len(coins) > 1 and len({part for part, _, _ in reading.sides}) > 1 and reading.labels[p.STOP] > 1:
         return Evidence(Kind.NONE, 0.8, "holds several signals; each is read when it is posted by itself")
     return None
+
+
+def _is_fork(reading: Reading) -> bool:
+    """Whether both a long and a short are named by those words: nobody leaves a long by a short, as one sells what was bought."""
+    named = {part for part, word, _ in reading.sides if word.low.startswith(_NAMES[part])}
+    return len(named) > 1
 
 
 def _is_second_call(reading: Reading, symbols: list[Found]) -> bool:
@@ -196,6 +206,8 @@ def _retold(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence |
             "the stop of an older signal with the loss it made",
             Update("stop_hit", None, 3, draft.stop.token),
         )
+    if not updates and draft.stop is None and reading.parts[p.PROFIT] and any(f.said in _LEFT for f in draft.targets):
+        return Evidence(Kind.NONE, 0.75, "the prices and the profit of a trade that is over")
     return _reported(reading, draft, updates) or _opens_with_news(reading, draft, updates)
 
 
@@ -213,7 +225,14 @@ def _ordered(reading: Reading, draft: Draft, updates: list[Update]) -> Update | 
     """The order that opens the text, that stands beside an entry alone, or that tells what was done with an entry's price."""
     opening = next((u for u in updates if u.what in _OPENERS and u.opens), None)
     bare = draft.entries and draft.stop is None and not reading.labels[p.TARGET] and not reading.questions
-    beside = (u for u in updates if (bare and u.what in _LEAVING) or (u.done and draft.entries))
+    entered = {f.value for f in draft.entries}
+    beside = (
+        u
+        for u in updates
+        if (bare and u.what in _LEAVING)
+        or (u.done and entered)
+        or (draft.stop is None and u.what == "move_stop" and u.stop_loss in entered)
+    )
     return opening or next(beside, None)
 
 
@@ -302,7 +321,7 @@ def _is_doubtful(draft: Draft, side: Side) -> bool:
 
 def _is_asked(reading: Reading, draft: Draft) -> bool:
     """Somebody asks about the entry, or asks or tells of a trade of their own."""
-    if any(figure.asked for figure in draft.entries):
+    if any(figure.asked for figure in draft.entries) or (reading.figures and reading.figures[-1].asked):
         return True
     return draft.labelled <= 1 and bool(reading.questions or reading.parts[p.TALK] >= 2)
 

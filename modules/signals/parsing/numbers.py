@@ -133,8 +133,10 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None, ceiling
 
 def _is_large(token: Token) -> bool:
     """Whether a price of three digits or more before its point stands here: beside it ".4147" is a slip for 4147."""
+    if not is_price(token):
+        return False
     whole = token.text.partition(".")[0]
-    return token.type is T.NUMBER and token.measure is N.PRICE and whole.isdigit() and len(whole) >= _WHOLE_DIGITS
+    return whole.isdigit() and len(whole) >= _WHOLE_DIGITS
 
 
 def _below(tokens: list[Token], floor: Decimal) -> int:
@@ -243,6 +245,8 @@ def value_of(text: str, separators: Separators) -> Decimal | None:
 def _plain(text: str, separators: Separators, *, in_thousands: bool) -> str | None:
     """`text` with one point as decimal sign and nothing else between the digits."""
     commas, points = text.count(","), text.count(".")
+    if not commas and not points:
+        return text
     if commas and points:
         return _mixed(text)
     sign, decimal = (",", separators.comma_decimal) if commas else (".", not separators.point_thousands)

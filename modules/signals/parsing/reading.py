@@ -33,7 +33,7 @@ def _words(listed: str) -> frozenset[str]:
 _IF = frozenset({"if", "если", "si", "wenn", "falls", "se", "eger", "اگر", "اذا", "jika", "kalau", "unless", "should"})
 _ONESELF = _words("i|i've|my|я|у меня|мой|ich|yo|eu|je|j'ai|ben|saya|aku|io|ik|jag|tôi|我|انا|मैं|나는|maine")
 _AWAITED = _words(
-    "waiting|watching|awaiting|жду|ждем|ожидаю|ожидаем|слежу|backtest|analysts|bekliyorum|esperando|aguardando|menunggu"
+    "tomorrow|завтра|mañana|manana|amanha|morgen|yarin|besok|jutro|demain|domani|waiting|watching|awaiting|жду|ждем|ожидаю|ожидаем|слежу|backtest|analysts|bekliyorum|esperando|aguardando|menunggu"
 )
 _PICTURED = {"🛑": p.STOP, "⛔": p.STOP, "🚫": p.STOP, "❌": p.STOP, "🎯": p.TARGET, "📤": p.TARGET, "📥": p.ENTRY}
 STOP_SIGNS = frozenset(sign for sign, part in _PICTURED.items() if part == p.STOP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from modules.signals.parsing import parts as p
 from modules.signals.parsing.shares import Share, share_near
@@ -366,8 +366,10 @@ class UpdateReader:
         """The numbers of the targets named from `at` on; where ticks stand between them, those up to the last tick."""
         levels: list[int] = []
         ticked = 0
-        for token in self.tokens[at + 1 : at + 10]:
+        for before, token in pairwise(self.tokens[at : at + 10]):
             ordinal = _ordinal(token)
+            if levels and before.type is T.NUMBER and token.type is T.NUMBER:
+                break  # "TP1 15 hit": the second is its price
             if token.type is T.MARK or (token.type is T.NUMBER and token.measure in (N.PRICE, N.ORDINAL)):
                 if ordinal is None or "." in token.text:
                     break

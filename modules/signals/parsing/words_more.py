@@ -13,6 +13,7 @@ from modules.signals.parsing.parts import (
     FRAMED,
     HABIT,
     HIT,
+    LEVEL,
     LEVERAGE,
     LONG,
     LONG_LIMIT,
@@ -31,6 +32,7 @@ from modules.signals.parsing.parts import (
     STOP,
     STOPPED,
     SYMBOL,
+    TALK,
     TARGET,
 )
 
@@ -141,6 +143,14 @@ TABLES: dict[str, dict[str, str]] = {
         "|sl sits at|sl is at|sl stays at",
         LONG: "grabbed some|grabbing some|picked up some|picking up some|scooped some|loaded some|bought some|buying some|nibbling|aped in",
         FILLER: "nothing to lose",
+    },
+    "no calls": {
+        FRAMED: "ex|e g|eg|how our signals look|how a signal looks|simulated|simulation|mock|mock trade|sample signal|sample trade|dummy|paper trade",
+        DENIED: "grid bot|grid trading|grid trading bot|spot grid|futures grid",
+        LEVEL: "buy wall|sell wall|buy walls|sell walls|heatmap|max pain",
+        FILLER: "stop hunt|stop hunts|stop hunting|stop run|stop runs",
+        TALK: "ما رأيكم|شو رأيكم|وش رأيكم|نظرتون چیه|نظر شما|qué opinan|que les parece|o que acham|was meint ihr|was haltet ihr|cosa ne pensate"
+        "|qu'en pensez vous|ne dersiniz|gimana menurut|co myślicie|wat vinden jullie",
     },
     "then": {
         FILLER: "sama|serta|along with|as well as|и еще|і ще|y luego|e poi|et puis|und dann|sowie|afterwards|after that|thereafter|subsequently|luego|después|puis|ensuite|après|dann|danach|anschließend|poi|dopo|quindi|depois|em seguida"
