@@ -26,7 +26,7 @@ from modules.domain.positions import Position
 from modules.journal import append
 from modules.records import changes, from_document
 from modules.runtime.logs import log
-from modules.trading import protection, retarget, settlement
+from modules.trading import closing_again, protection, retarget, settlement
 from modules.trading.order_calls import SILENCE, DeskParts, OrderCalls, fresh_quote, record_submitted
 from modules.trading.patience import Patience
 from modules.trading.protection import DesiredOrder, Placement
@@ -71,10 +71,11 @@ class Desk:
 
     async def _attempt(self, account: Account, request: OrderRequest) -> bool:
         """Whether the request is finished: done or refused. One without an answer is tried again later."""
-        if not self._patience.is_due(request.id, self._clock.now()):
+        now, hopeless = self._clock.now(), closing_again.given_up(request)
+        if not (self._patience.is_due(request.id, now) and closing_again.is_due(request, now)):
             return False
         try:
-            finished = await self._handle(account, request)
+            finished = self._give_up(request, hopeless) if hopeless else await self._handle(account, request)
         except SILENCE as silence:
             self._log.warning("request waits", request_id=request.id, reason=silence.message)
             finished = False

@@ -28,7 +28,7 @@ from modules.domain.positions import Position, PositionStatus
 from modules.journal import append
 from modules.records import from_document, to_document
 from modules.runtime.logs import log
-from modules.trading import settlement
+from modules.trading import closing_again, settlement
 from modules.trading.patience import Patience
 from modules.trading.risk import HardLimits
 from modules.trading.safety_state import refusal_for
@@ -131,7 +131,9 @@ class OrderCalls:
         now = self._clock.now()
         try:
             with self._store.transaction() as tx:
-                return settlement.apply_report(tx, report, now)
+                concerned = settlement.apply_report(tx, report, now)
+                closing_again.ask_again(self._store, tx, report, now)
+                return concerned
         except (Conflict, InvalidInput, DuplicateKey) as wrong:
             self._alarm(report, str(wrong), now)
             return ()

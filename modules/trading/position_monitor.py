@@ -20,7 +20,7 @@ from modules.domain.events import EventKind
 from modules.domain.instruments import Instrument
 from modules.domain.market import Quote, ms_from_utc
 from modules.domain.money import ONE, plain
-from modules.domain.orders import OrderRequest, OrderRole, OrderState, RequestKind
+from modules.domain.orders import Order, OrderRequest, OrderRole, RequestKind
 from modules.domain.plans import ExitRules, Plan
 from modules.domain.ports import Instruments
 from modules.domain.positions import Position, PositionStatus
@@ -30,6 +30,7 @@ from modules.runtime.logs import log
 from modules.trading.exit_book import ExitBook, ExitEvent, ExitKind
 from modules.trading.requests import ask
 from modules.trading.targets import FirstBar, program_from, rebase, retarget, targets_differ
+from modules.trading.watched_levels import Level, next_try, refused_levels
 
 TARGETS, ORDERS = "targets", "orders"
 _FLUSH_MS = 1000
@@ -53,12 +54,15 @@ class PositionMonitor:
         self._plans: dict[str, Plan] = {}
         self._touched: dict[str, Decimal | None] = {}
         self._undone: list[ExitEvent] = []
+        self._watched: dict[str, set[Level]] = {}
         self._flushed_ms = 0
         self._seen_ms: dict[str, int] = {}
         self._log = log(f"monitor.{name}")
         kinds = (
             EventKind.POSITION_OPENED,
             EventKind.ORDER_FILLED,
+            EventKind.ORDER_ENDED,
+            EventKind.REQUEST_REFUSED,
             EventKind.STOP_MOVED,
             EventKind.TARGETS_CHANGED,
             EventKind.POSITION_CLOSED,
@@ -68,7 +72,10 @@ class PositionMonitor:
     def recover(self, now: datetime) -> None:
         """Takes up every open position that is this monitor's, where it was left."""
         for document in self._store["positions"].search(where("status") == PositionStatus.OPEN.value):
-            self._take_up(from_document(Position, document), now, FirstBar.ANY_BAR)
+            try:
+                self._take_up(from_document(Position, document), now, FirstBar.ANY_BAR)
+            except (InvalidInput, Conflict) as wrong:  # the others are taken up all the same
+                self._log.error("position can't be followed", position_id=document["id"], reason=wrong.message)
 
     def symbols(self) -> tuple[str, ...]:
         """Symbols whose prices are needed."""
@@ -84,6 +91,8 @@ class PositionMonitor:
             except (InvalidInput, Conflict) as wrong:
                 self._log.error("position can't be followed", position_id=position_id, reason=wrong.message)
             del self._touched[position_id]  # not before: the store may fail, and the journal tells it only once
+        for position_id, levels in self._watched.items():
+            self._arm(position_id, levels, now)
         return handled
 
     def _look_at(self, position_id: str, stop: Decimal | None, now: datetime) -> None:
@@ -138,6 +147,7 @@ class PositionMonitor:
         self._plans[position.id] = plan
         instrument = self._instrument(plan)
         saved = self._store["exit_rows"].get(key=position.id)
+        self._watched[position.id] = refused_levels(self._orders(plan))
         if saved is not None:
             # A quote that is told again after a kill must not be stepped twice.
             opened_ms = max(int(saved["row"]["opened_ms"]), int(saved.get("seen_ms", 0)) + 1)
@@ -155,6 +165,7 @@ class PositionMonitor:
         if position.id not in self.book:
             self._take_up(position, now, FirstBar.CLOSE_ONLY)
             return
+        self._watched[position.id] = refused_levels(self._orders(self._plans[position.id]))
         events = self._sync_fills(position)
         if stop is not None:
             self.book.move_stop(position.id, stop)
@@ -184,6 +195,7 @@ class PositionMonitor:
     def _drop(self, position_id: str) -> None:
         self.book.remove(position_id)
         self._plans.pop(position_id, None)
+        self._watched.pop(position_id, None)
         self._store["exit_rows"].remove(key=position_id)
 
     def _act(self, events: list[ExitEvent], now: datetime) -> int:
@@ -228,23 +240,52 @@ class PositionMonitor:
                 return OrderRequest(
                     id=f"{plan.id}:time", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.CLOSE, **common
                 )
-            case ExitKind.STOP if self._is_watched_here(event, plan, OrderRole.STOP):
-                return OrderRequest(
-                    id=f"{plan.id}:stop-out", kind=RequestKind.CLOSE, share=ONE, role=OrderRole.STOP, **common
-                )
-            case ExitKind.TARGET if self._is_watched_here(event, plan, OrderRole.TARGET):
-                name, number = f"{plan.id}:target:{event.level}", event.level
-                return OrderRequest(id=name, kind=RequestKind.CLOSE, role=OrderRole.TARGET, number=number, **common)
+            case ExitKind.STOP | ExitKind.TARGET:
+                return self._close_here(event, plan, now, common)
         return None
 
-    def _is_watched_here(self, event: ExitEvent, plan: Plan, role: OrderRole) -> bool:
-        """Whether a touched level is closed from here: nothing rests at the exchange, or it refused this level's order."""
-        if not self.book.program(event.position_id)["resting"]:
-            return True
-        mine = (where("plan_id") == plan.id) & (where("role") == role.value)
-        found = [each for each in self._store["orders"].search(mine) if each["number"] == event.level]
-        newest = max(found, key=lambda each: int(each["revision"]), default=None)
-        return newest is not None and newest["state"] == OrderState.REJECTED.value
+    def _close_here(self, event: ExitEvent, plan: Plan, now: datetime, common: dict[str, Any]) -> OrderRequest | None:
+        """A touched level is closed from here where the exchange refused its order, or nothing rests there at all."""
+        level = self._level(event)
+        orders = self._orders(plan)
+        rests = self.book.program(event.position_id)["resting"] and level not in refused_levels(orders)
+        name = None if rests else next_try(plan.id, level, self._requests(plan), orders, now)
+        if name is None:
+            return None
+        role, number = level
+        share = ONE if role is OrderRole.STOP else None
+        return OrderRequest(id=name, kind=RequestKind.CLOSE, role=role, number=number, share=share, **common)
+
+    def _level(self, event: ExitEvent) -> Level:
+        """The stop, or the target by the number its orders have (a ladder changed by hand may begin with another)."""
+        if event.kind is ExitKind.STOP:
+            return OrderRole.STOP, 0
+        document = self._store["positions"].get(key=event.position_id)
+        targets = from_document(Position, document).targets if document is not None else ()
+        return OrderRole.TARGET, targets[event.level - 1].number if event.level <= len(targets) else event.level
+
+    def _arm(self, position_id: str, levels: set[Level], now: datetime) -> None:
+        """A level watched here that was touched in vain counts as untouched, so that the next price beyond it tries again."""
+        document = self._store["positions"].get(key=position_id) if levels else None
+        if document is None or position_id not in self.book:
+            return
+        plan, row = self._plans[position_id], self.book.program(position_id)
+        numbers = [each.number for each in from_document(Position, document).targets]
+        orders, requests = self._orders(plan), self._requests(plan)
+        for role, number in levels:
+            free = next_try(plan.id, (role, number), requests, orders, now) is not None
+            if free and role is OrderRole.STOP:
+                row["stop_touched"] = 0
+            elif free and number in numbers and not row["hit"][numbers.index(number)]:
+                row["touched"][numbers.index(number)] = 0
+        self.book.update(position_id, row)
+
+    def _orders(self, plan: Plan) -> list[Order]:
+        return [from_document(Order, each) for each in self._store["orders"].search(where("plan_id") == plan.id)]
+
+    def _requests(self, plan: Plan) -> list[OrderRequest]:
+        found = self._store["order_requests"].search(where("plan_id") == plan.id)
+        return [from_document(OrderRequest, each) for each in found]
 
     def _instrument(self, plan: Plan) -> Instrument | None:
         return self._instruments.find(plan.symbol, reference_price=plan.reference_price)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from dataclasses import replace
+from decimal import ROUND_DOWN, Decimal
 
 from modules.domain.errors import Refused
 from modules.domain.instruments import Instrument
@@ -13,6 +14,8 @@ from modules.domain.positions import Position, PositionStatus, TargetLevel
 from modules.trading.exit_program import MAX_TARGETS
 from modules.trading.protection import target_fills
 from modules.trading.sizing import shares_for
+
+_SHARE_STEP = Decimal("1e-12")
 
 
 def levels_by_hand(
@@ -36,6 +39,7 @@ def levels_by_hand(
         return refused or hit
     shares = shares_for(len(ordered), [each.share for each in ordered])
     left = position.quantity / position.initial_quantity
+    hit = _within(hit, ONE - left)
     used = [level.number for level in hit] + [
         number for number, filled in target_fills(orders).items() if filled > ZERO
     ]
@@ -46,6 +50,16 @@ def levels_by_hand(
         if share > ZERO
     )
     return (*hit, *fresh)
+
+
+def _within(hit: tuple[TargetLevel, ...], closed: Decimal) -> tuple[TargetLevel, ...]:
+    """Targets that were hit, with shares of what was really `closed`: whole lots may have been less than was planned."""
+    total = sum((level.share for level in hit), ZERO)
+    if total <= closed:
+        return hit
+    return tuple(
+        replace(level, share=(level.share * closed / total).quantize(_SHARE_STEP, ROUND_DOWN)) for level in hit
+    )
 
 
 def _misplaced(position: Position, prices: Sequence[Decimal], hit: Sequence[TargetLevel]) -> Refused | None:
