@@ -414,6 +414,8 @@ def test_planned_way_out_closes_nothing() -> None:
         "Long BTC 61200, target 63000, stop 60000?",
         "Entry price 61200, exit price 62500, profit 1300. Long BTC.",
         "BTC long update: entry 61200, SL moved to 61200, TP 63000",
+        "Price action on SOL is bullish. Entry could be 145, targets would be 155 and 160, stop 140. Not advice.",
+        "TP1 62500 TP2 63000 SL 60500 for BTC long that's running",
     ],
 )
 def test_talk_with_a_full_set_of_prices_is_no_trade(text: str) -> None:

@@ -328,7 +328,7 @@ def _is_asked(reading: Reading, draft: Draft) -> bool:
 
 def _is_recalled(reading: Reading, draft: Draft) -> bool:
     """A trade of the past, an example, or one still waited for: opens so, or speaks so and has no full set of prices."""
-    if reading.recalled:
+    if reading.recalled or reading.supposed >= _LISTED:
         return True
     if reading.headed_result and (reading.gains or any(f.ticked for f in draft.targets)):
         return True

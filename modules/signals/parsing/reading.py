@@ -63,6 +63,10 @@ _ADDRESSED = _words(
     "|всем привет|коллеги|господа|друзі|amigos|chicos|gente|muchachos|pessoal|galera|turma|leute|freunde|jungs|ragazzi|amici|les amis|arkadaslar"
     "|teman|gaes|guys|kawan|bhai|dosto|doston|anh em|دوستان|یاران|شباب|家人们|兄弟们"
 )
+_SUPPOSING = _words(
+    "could be|would be|might be|may be|podria ser|seria|poderia ser|ware|konnte|serait|sarebbe|было бы|мог бы быть"
+)
+_TELLING = _ONLY_IF | _SUPPOSING | {word.lower() for word in _OPTIONS}
 _BYGONE = frozenset({p.PAST, p.EARLIER})
 _NO_NUMBER = frozenset({"nan", "inf", "infinity", "null", "undefined", "n a"})
 _PRESENT = frozenset({"cmp", "current market price", "market price", "current price"})
@@ -187,8 +191,8 @@ class Reader(Walk):
             self._frame(token)
         if self._is_no_number(token):
             self.found.unreadable = True
-        self.found.conditional = self.found.conditional or token.low in _ONLY_IF
-        self.found.options += token.text in _OPTIONS and bool(at) and is_price(self.tokens[at - 1])
+        if token.low in _TELLING:
+            self._tell(at, token)
         if token.label == p.TRAIL and token.low.endswith("configuration"):
             self.closed = True
         if self.closed or token.label == UNIT:
@@ -200,6 +204,12 @@ class Reader(Walk):
             return
         self._labelled(at, token, label_of(self, at, token) if token.label in MAYBE else token.label)
         self.line_open = False
+
+    def _tell(self, at: int, token: Token) -> None:
+        """Note a condition, a guess or an option, whatever else the text says."""
+        self.found.conditional = self.found.conditional or token.low in _ONLY_IF
+        self.found.supposed += token.low in _SUPPOSING
+        self.found.options += token.text in _OPTIONS and bool(at) and is_price(self.tokens[at - 1])
 
     def _frame(self, token: Token) -> None:
         """Count the word's parts; before the first price they say what the prices are: an example, a result."""
@@ -380,11 +390,11 @@ class Reader(Walk):
         value = token.value
         if value is None or value <= 0 or self.closed:
             return
-        if self._tallies(at, token):
-            self.found.tallies += 1
-        if counts_orders(self.tokens, at) or self._is_amount(at, value):
-            self.line_open = False
-            return
+        if at + 1 < len(self.tokens) and self.tokens[at + 1].type is T.WORD:
+            self.found.tallies += self._tallies(at, token)
+            if counts_orders(self.tokens, at) or self._is_amount(at, value):
+                self.line_open = False
+                return
         if is_counter(self, at, token, value):
             self.counter = int(value)
             self.line_open = False

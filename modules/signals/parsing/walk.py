@@ -72,6 +72,7 @@ class Reading:
     pictured: int = 0
     unreadable: bool = False
     options: int = 0
+    supposed: int = 0
 
 
 class Walk:

@@ -24,6 +24,7 @@ from modules.signals.parsing.parts import (
     MOVE,
     NOT,
     PART,
+    PAST,
     PRICE,
     PROFIT,
     SHORT,
@@ -145,6 +146,7 @@ TABLES: dict[str, dict[str, str]] = {
         FILLER: "nothing to lose",
     },
     "no calls": {
+        PAST: "that's running|thats running|still running|is running|already running|currently running|que está corriendo|noch läuft|ещё открыт",
         FRAMED: "ex|e g|eg|how our signals look|how a signal looks|simulated|simulation|mock|mock trade|sample signal|sample trade|dummy|paper trade",
         DENIED: "grid bot|grid trading|grid trading bot|spot grid|futures grid",
         LEVEL: "buy wall|sell wall|buy walls|sell walls|heatmap|max pain",
