@@ -424,3 +424,27 @@ def test_talk_with_a_full_set_of_prices_is_no_trade(text: str) -> None:
 
 def test_price_behind_a_target_is_not_its_level() -> None:
     assert parse("Congrats! LINK TP1 15 hit, TP2 16 next").update_level == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("APT SHORT\nentry 9.1\ntp 8.7 (1), 8.2 (2)\nsl 9.9", "8.7 8.2"),
+        ("#STRK long\nTargets:\n(1) 1.28 (2) 1.36 (3) 1.50\nentry 1.20 stop 1.05", "1.28 1.36 1.50"),
+        ("ATOM LONG\nEntry 8\nTP\n1 - 9\n2 - 10\n3 - 11\nSL 7", "9 10 11"),
+        ("Лонг DOT 6.1, тейки 7.2 (1) и 8.4 (2), стоп 5.3", "7.2 8.4"),
+    ],
+)
+def test_places_of_a_list_are_no_prices(text: str, targets: str) -> None:
+    assert _read(text)[3] == targets
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ARB long: step 1 0.85, step 2 0.82; TP 0.9; SL 0.78",
+        "5 targets for LINK long: entry 14, 14.5/15/15.5/16/17, stop 13",
+    ],
+)
+def test_call_read_by_half_is_no_trade(text: str) -> None:
+    assert parse(text).kind is not Kind.ENTRY

@@ -265,7 +265,7 @@ def _entry(
         return None
     if draft.unread or _is_doubtful(draft, side) or _is_asked(reading, draft) or _is_recalled(reading, draft):
         return None
-    if side.value.lower() in reading.refused:
+    if side.value.lower() in reading.refused or _is_half_read(reading, draft):
         return None
     if unexplained_loss(reading, draft, side):
         return None
@@ -277,6 +277,17 @@ def _entry(
     if symbol.weight < _SURE_SYMBOL or updates or reading.questions:
         return None
     return _short_call(reading, draft, leaves)
+
+
+def _is_half_read(reading: Reading, draft: Draft) -> bool:
+    """Whether prices are left over where some are missing: between stop and target with no entry read, or many entries with no
+    target though targets are named."""
+    if not draft.targets:
+        return len(draft.entries) > _LISTED and bool(reading.labels[p.TARGET])
+    if draft.entries or reading.market or draft.stop is None:
+        return False
+    low, high = sorted((draft.stop.value, draft.targets[0].value))
+    return any(low < f.value < high for f in reading.figures if f.part in ("", p.NOTE))
 
 
 def _short_call(reading: Reading, draft: Draft, leaves: int) -> Evidence | None:

@@ -113,6 +113,7 @@ class Reader(Walk):
         self.closed = False
         self.spoken, self.said = False, ""
         self.drawn_by = ""
+        self.tagged = 0
 
     def read(self) -> Reading:
         """The reading of all tokens."""
@@ -395,6 +396,9 @@ class Reader(Walk):
             if counts_orders(self.tokens, at) or self._is_amount(at, value):
                 self.line_open = False
                 return
+        if self._tags(at, token):
+            self.tagged += 1
+            return
         if is_counter(self, at, token, value):
             self.counter = int(value)
             self.line_open = False
@@ -420,6 +424,12 @@ class Reader(Walk):
         free = before is None or before.label not in LABELS
         counts = after is not None and (not after.parts.isdisjoint(_COUNTED) or after.low in _TRADES)
         return free and counts and token.text.isdigit() and not token.glued
+
+    def _tags(self, at: int, token: Token) -> bool:
+        """Whether the number stands alone in brackets behind a price and is the next place of its list: "8.7 (1), 8.2 (2)"."""
+        around = self.tokens[max(at - 2, 0) : at + 2]
+        bracketed = [each.text for each in around[1:]] == ["(", token.text, ")"]
+        return bracketed and is_price(around[0]) and token.text == str(self.tagged + 1)
 
     def _is_amount(self, at: int, value: Decimal) -> bool:
         """Whether the number says how much is traded: "buy 0.5 BTC at 61200", a price of another size behind the symbol."""
