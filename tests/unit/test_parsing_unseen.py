@@ -448,3 +448,14 @@ def test_places_of_a_list_are_no_prices(text: str, targets: str) -> None:
 )
 def test_call_read_by_half_is_no_trade(text: str) -> None:
     assert parse(text).kind is not Kind.ENTRY
+
+
+@pytest.mark.parametrize("glued", ["TP11.2k", "TP1150k", "TP161.5k", "TP1'150", "TP11.2e0", "TP1,5", "TP1."])
+def test_any_number_glued_to_its_label_is_borne(glued: str) -> None:
+    got = parse(f"XRP long 1.1 {glued} sl 1")
+    assert got.kind in (Kind.ENTRY, Kind.NONE)
+    assert got.stop_loss in (None, Decimal(1))
+
+
+def test_counter_glued_to_its_price_is_taken_off() -> None:
+    assert _read("XRP long 1.1 tp 1.2 TP21,3100 sl 1")[3] == "1.2 1.3100"

@@ -26,6 +26,8 @@ _NEAR = Decimal("1.6")
 _TOLD_ELSE = frozenset({p.NOTE, p.LEVEL, p.ENTRY, p.LEVERAGE})
 """Parts that explain a price beside the entry: a figure of the account, a level of the chart, a further entry."""
 
+_FEWEST_DIGITS = 2
+_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _ARROWS = frozenset("→➝➜➡>»")
 _SPAN_JOINT = re.compile(
@@ -307,26 +309,19 @@ def _of_one_size(figures: list[Figure], reference: Decimal | None) -> list[Figur
 
 
 def _mend_glued_counters(draft: Draft, reference: Decimal | None) -> None:
-    """TP41.3100 after TP3 is target 4 at 1.3100; .4147 beside 4144 is 4147."""
+    """TP41.3100 after TP3 is target 4 at 1.3100."""
     if reference is None:
         return
     for position, figure in enumerate(draft.targets, start=1):
-        text = figure.token.text
-        counter = str(position)
-        if (
-            figure.token.glued
-            and not figure.counted
-            and "," not in text
-            and text.startswith(counter)
-            and len(text) > len(counter) + 1
-        ):
-            rest = text[len(counter) :]
-            if (
-                rest[0].isdigit()
-                and reference / 5 <= Decimal(rest.replace(",", ".")) <= reference * 5
-                and not reference / 5 <= figure.value <= reference * 5
-            ):
-                figure.value = Decimal(rest.replace(",", "."))
+        text, counter = figure.token.text.replace(",", "."), str(position)
+        rest = text.removeprefix(counter)
+        if not figure.token.glued or figure.counted or len(rest) == len(text) or len(rest) < _FEWEST_DIGITS:
+            continue
+        if not _PLAIN.fullmatch(rest) or figure.value != Decimal(text):
+            continue
+        mended = Decimal(rest)
+        if reference / 5 <= mended <= reference * 5 and not reference / 5 <= figure.value <= reference * 5:
+            figure.value = mended
 
 
 def is_span(entries: list[Figure]) -> bool:
