@@ -191,9 +191,9 @@ class Desk:
 
     # ---- the exchange ---------------------------------------------------------------------------------------------
 
-    def settle(self, report: OrderReport) -> tuple[str, ...]:
+    async def take(self, account: Account, report: OrderReport) -> tuple[str, ...]:
         """Writes what the exchange said of one order; returns the plans it concerns."""
-        return self._calls.settle(report)
+        return await self._calls.take(account, report)
 
     async def ask_about_doubtful(self, account: Account) -> int:
         """Asks about every order whose outcome isn't known, as soon as each is due; returns how many were settled."""

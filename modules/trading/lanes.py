@@ -102,7 +102,7 @@ class Lane:
         while self._reports:
             concerned: dict[str, None] = {}
             while self._reports:
-                concerned |= dict.fromkeys(self._desk.settle(self._reports[0]))
+                concerned |= dict.fromkeys(await self._desk.take(account, self._reports[0]))
                 self._reports.popleft()
             for plan_id in concerned:
                 await self._desk.converge(account, plan_id)

@@ -29,6 +29,7 @@ from modules.journal import append
 from modules.records import from_document, to_document
 from modules.runtime.logs import log
 from modules.trading import closing_again, settlement
+from modules.trading.early_fills import entries_to_ask
 from modules.trading.patience import Patience
 from modules.trading.risk import HardLimits
 from modules.trading.safety_state import refusal_for
@@ -78,7 +79,7 @@ class OrderCalls:
         except SILENCE as silence:
             self._mark_unknown(order, silence.message)
             return
-        self.settle(report)
+        await self.take(account, report)
 
     async def cancel(self, account: Account, order: Order) -> bool:
         """Cancels what is left of an order; returns whether its end is known now."""
@@ -90,7 +91,7 @@ class OrderCalls:
             self._log.warning("cancel not confirmed, will be tried again", order_id=order.id, reason=silence.message)
             return False
         if report is not None:
-            self.settle(report)
+            await self.take(account, report)
         return self._has_ended(order)
 
     async def ask(self, account: Account, order: Order) -> bool:
@@ -103,7 +104,7 @@ class OrderCalls:
         except SILENCE as silence:
             self._log.warning("still no answer", order_id=order.id, reason=silence.message)
             return False
-        self.settle(report or self._gone(order, "the exchange does not have it"))
+        await self.take(account, report or self._gone(order, "the exchange does not have it"))
         return True
 
     async def ask_about_doubtful(self, account: Account, *, at_once: bool = False) -> list[Order]:
@@ -122,6 +123,23 @@ class OrderCalls:
     def has_doubt(self, account_id: str) -> bool:
         """Whether an order of the account has an outcome that isn't known."""
         return self._store["orders"].contains((where("account_id") == account_id) & where("state").one_of(_IN_DOUBT))
+
+    async def take(self, account: Account, report: OrderReport) -> tuple[str, ...]:
+        """Settles a report; one of a close that is ahead of its entries' news comes after asking about them."""
+        for entry in self._ahead_of(report):
+            await self.ask(account, entry)
+        return self.settle(report)
+
+    def _ahead_of(self, report: OrderReport) -> tuple[Order, ...]:
+        document = self._store["orders"].get(key=report.client_order_id) if report.fills else None
+        if document is None:
+            return ()
+        order = from_document(Order, document)
+        mine = where("plan_id") == order.plan_id
+        held = self._store["positions"].get(mine)
+        position = from_document(Position, held) if held else None
+        orders = [from_document(Order, each) for each in self._store["orders"].search(mine)]
+        return entries_to_ask(report, order, position, orders)
 
     def settle(self, report: OrderReport) -> tuple[str, ...]:
         """Writes what the exchange said of one order, in one transaction; returns the plans it concerns.
@@ -152,7 +170,7 @@ class OrderCalls:
             return False
         ended = report or self._unwanted(account, order)
         if ended is not None:
-            self.settle(ended)
+            await self.take(account, ended)
         else:
             await self.send(account, order)
         if self._has_ended_doubt(order):

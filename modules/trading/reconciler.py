@@ -69,7 +69,7 @@ class Reconciler:
 
     async def _repair(self, account: Account, findings: Findings) -> None:
         for report in findings.update:
-            self._calls.settle(report)
+            await self._calls.take(account, report)
         for order in findings.ask:
             await self._calls.ask(account, order)
         for name in findings.orphans:

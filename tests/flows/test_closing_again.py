@@ -11,13 +11,14 @@ import pytest
 from modules.domain.errors import OutcomeUnknown, Rejected
 from modules.domain.orders import OrderRequest, OrderRole, WantedTarget
 from modules.domain.plans import ExitRules
+from modules.domain.ports import OrderReport
 from modules.domain.positions import PositionStatus
 from modules.trading import manual
 from modules.trading.closing_again import MOST_TRIES
 from modules.trading.requests import ask
 from tests.fakes.board import Listed
 from tests.flows.test_exchange_trouble import orders, wait, with_refused
-from tests.flows.test_trading_entries import assert_books_agree, working
+from tests.flows.test_trading_entries import TWO_LEGS, assert_books_agree, working
 from tests.flows.troubled_exchange import TroubledExchange
 from tests.flows.world import ENTRY, World
 
@@ -166,3 +167,26 @@ def test_targets_changed_after_one_was_hit_keep_a_position_followed_over_a_resta
     again.price("BTCUSDT", "64000")
     assert again.position().status is PositionStatus.CLOSED
     again.close()
+
+
+def test_a_stop_told_before_the_entry_it_closes_books_both(world: World, exchange: TroubledExchange) -> None:
+    held: list[tuple[str, OrderReport]] = []
+    world.price("BTCUSDT", "60100")
+    world.say(TWO_LEGS)
+    world.settle()
+    world.price("BTCUSDT", "60000")
+    one = world.position().quantity
+    world.stage.paper._listeners[:] = [lambda account_id, report: held.append((account_id, report))]
+    world.price("BTCUSDT", "59500")  # the second leg, not told yet
+    exchange.break_down("submit", SILENT)
+    wish(world, manual.closing(world.position(), "k", world.clock.now(), share=Decimal("0.5")))
+    world.price("BTCUSDT", "58990")
+    wait(world, 3, price="58990")
+    for account_id, report in reversed(held):
+        world.stage._reported(account_id, report)
+    world.settle(reconcile=True)
+    closed = world.position()
+    assert closed.initial_quantity > one
+    assert (closed.status, closed.close_reason) == (PositionStatus.CLOSED, "stop_loss")
+    assert [each for each in world.events("Alarm") if "beyond what" in each["sentence"]] == []
+    assert_books_agree(world)

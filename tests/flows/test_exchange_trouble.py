@@ -283,7 +283,7 @@ def test_reports_twice_and_in_any_order_change_nothing(world: World, exchange: T
     for report in [*reports, *reversed(reports)]:
         assert report is not None
         for state in (report.state, OrderState.OPEN, OrderState.PARTIALLY_FILLED):
-            world.stage.desk.settle(replace(report, state=state))
+            world.stage.desk._calls.settle(replace(report, state=state))
     assert (world.position(), world.wallet(), len(world.store["fills"].all())) == (position, wallet, seq)
     assert world.events("Alarm") == []
 
@@ -294,7 +294,7 @@ def test_told_of_a_fill_without_its_trades_the_order_waits_for_them(world: World
     world.settle()
     entry = orders(world)[0]
     for state in (OrderState.FILLED, OrderState.CANCELLED):
-        world.stage.desk.settle(OrderReport(entry.id, state, world.clock.now(), filled=entry.quantity))
+        world.stage.desk._calls.settle(OrderReport(entry.id, state, world.clock.now(), filled=entry.quantity))
         assert orders(world)[0].state is OrderState.OPEN
     assert world.positions() == []
 
@@ -313,7 +313,7 @@ def test_a_fill_after_its_cancel_was_confirmed_is_closed_again(world: World, exc
     )  # fmt: skip
     world.store["paper_orders"].update({"filled": str(second.quantity)}, key=second.id)
     hold_at_the_exchange(world, second.quantity)
-    world.stage.desk.settle(
+    world.stage.desk._calls.settle(
         OrderReport(second.id, OrderState.FILLED, world.clock.now(), filled=second.quantity, fills=(late,))
     )
     world.settle()
