@@ -30,6 +30,7 @@ from modules.trading.requests import ask
 from modules.trading.safety import Scope, Stage
 from modules.trading.safety_state import change
 from tests.fakes.board import Listed
+from tests.flows.test_kill_at_every_commit import Killed, commits
 from tests.flows.test_store_trouble import commits_fail
 from tests.flows.troubled_exchange import TroubledExchange
 from tests.flows.world import World
@@ -82,6 +83,7 @@ def _troubles() -> st.SearchStrategy[Step]:
         st.tuples(st.just("down"), call, st.booleans(), st.integers(0, 3), st.integers(1, 4)),
         st.tuples(st.just("reports"), st.sampled_from(["now", "late", "twice", "backwards"])),
         st.tuples(st.just("disk"), st.integers(1, 6), st.integers(1, 3)),
+        st.tuples(st.just("kill"), st.integers(1, 12), st.booleans()),
     )
 
 
@@ -134,6 +136,7 @@ class Day:
         self.reports = "now"
         self.held: list[tuple[str, OrderReport]] = []
         self.disk: tuple[int, int] | None = None
+        self.killed: tuple[int, bool] | None = None
         self.world = self._open(None)
         dca = (DcaLevel(Decimal("0.5"), Decimal(1)), DcaLevel(Decimal("0.5"), Decimal("1.5"))) if script.dca else ()
         self.world.account(
@@ -159,8 +162,14 @@ class Day:
     # ---- steps ----------------------------------------------------------------------------------------------------
 
     def play(self, step: Step) -> None:
-        """One step; a full disk may stop it halfway, nothing else."""
+        """One step; a full disk or a kill may stop it halfway, nothing else."""
+        killed, self.killed = self.killed, None
         disk, self.disk = self.disk, None
+        if killed is not None:
+            with commits(killed[0], after=killed[1]), suppress(Killed):
+                self._do(step)
+            self._restart()
+            return
         if disk is None:
             self._do(step)
             return
@@ -169,7 +178,7 @@ class Day:
 
     def _do(self, step: Step) -> None:
         getattr(self, f"_{step[0]}")(*step[1:])
-        if step[0] not in ("reports", "disk", "refuse", "silent", "down"):
+        if step[0] not in ("reports", "disk", "kill", "refuse", "silent", "down"):
             self.world.settle()
 
     def _signal(self, side: str, entries: int, first: int, stop: int, targets: int, names_stop: bool) -> None:
@@ -287,6 +296,9 @@ class Day:
     def _disk(self, number: int, times: int) -> None:
         self.disk = (number, times)
 
+    def _kill(self, number: int, after: bool) -> None:
+        self.killed = (number, after)
+
     def _hear(self, account_id: str, report: OrderReport) -> None:
         """What the exchange tells by itself, on its way here."""
         if self.reports in ("late", "backwards"):
@@ -308,7 +320,7 @@ class Day:
         self.refused.clear()
         self.exchange.before.clear()
         self.exchange.after.clear()
-        self.disk = None
+        self.disk = self.killed = None
         self.reports = "now"
         self.release()
         if self.script.resume:
