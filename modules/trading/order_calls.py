@@ -132,7 +132,7 @@ class OrderCalls:
 
     def _ahead_of(self, report: OrderReport) -> tuple[Order, ...]:
         document = self._store["orders"].get(key=report.client_order_id) if report.fills else None
-        if document is None:
+        if document is None or not document["reduce_only"]:
             return ()
         order = from_document(Order, document)
         mine = where("plan_id") == order.plan_id
