@@ -3,14 +3,16 @@
 Readers never wait. Writers queue for the file (`BEGIN IMMEDIATE`) up to a time-out. A committed transaction survives the death
 of any process; with ``sync="full"``, or in a durable transaction, also a power cut.
 
-The log beside the file is carried over into it by whoever wrote, and only while nobody can write: SQLite up to 3.51.2 may lose
-committed pages where a checkpoint and a commit that begins the log anew meet (https://sqlite.org/wal.html, "WAL-reset bug").
+The log beside the file is carried over into it by whoever commits, one at a time and never without something to carry: SQLite
+up to 3.51.2 may lose committed pages where a checkpoint that finds nothing to do meets a commit that begins the log anew
+(https://sqlite.org/wal.html, "WAL-reset bug").
 
 Connections never cross a fork: a child that inherits them leaves them untouched and opens its own.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import sqlite3
@@ -31,11 +33,10 @@ from database.sqlite_errors import translated
 _CACHED_STATEMENTS = 512
 _LOOK_AGAIN_SECONDS = 0.0005
 #: The log is carried over after so many writes of a process, or when it has grown by so much.
-_CARRY_AFTER_WRITES = 64
+_CARRY_AFTER_WRITES = 128
 _CARRY_AFTER_BYTES = 4_000_000
-#: A writer who finds the turn taken leaves it for the next time, up to so many writes; then it waits, but not for long.
-_CARRY_WAITING_AFTER = 4 * _CARRY_AFTER_WRITES
-_CARRY_PATIENCE_SECONDS = 0.2
+#: A log of more frames (pages) than this is carried over behind every commit, until it could begin anew.
+_LONG_LOG_FRAMES = 1000
 _inherited: list[sqlite3.Connection] = []
 
 
@@ -48,6 +49,7 @@ class _PerThread(threading.local):
 
     connection: _Connection | None = None
     begun = False  # a transaction was opened and neither committed nor rolled back
+    changes = 0  # rows that the connection had changed when it was opened
     durable = False  # the connection is set to wait for the disk at the next commit
 
 
@@ -69,8 +71,6 @@ class SqliteEngine:
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
-        self._carrier: _Connection | None = None
-        self._carrying = threading.Lock()
         self._writes = 0  # since the log was last carried over
         self._log_path = Path(f"{path}-wal")
         self._log_bytes = 0
@@ -105,14 +105,23 @@ class SqliteEngine:
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a writing statement; the number of rows it changed."""
-        connection = self._connection()
+        if self._connection().in_transaction:
+            return self._execute(sql, parameters)
+        log = self._lock_log()
         try:
-            changed = connection.execute(sql, parameters).rowcount
+            changed = self._execute(sql, parameters)
+            if log is not None and changed > 0:
+                self._carry_over()
+        finally:
+            if log is not None:
+                os.close(log)
+        return changed
+
+    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        try:
+            return self._connection().execute(sql, parameters).rowcount
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
-        if changed > 0 and not connection.in_transaction:
-            self._wrote()
-        return changed
 
     def run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a writing statement once for each set of parameters."""
@@ -135,53 +144,59 @@ class SqliteEngine:
     def begin(self, *, durable: bool = False) -> None:
         """Open a writing transaction; waits for other writers up to the time-out, then raises StoreBusy."""
         if durable and self._sync != "full":
-            self.run("PRAGMA synchronous=FULL")
+            self._execute("PRAGMA synchronous=FULL")
             self._local.durable = True
         try:
             self._take_turn()
-            self._local.begun = True
+            self._local.begun, self._local.changes = True, self._connection().total_changes
         finally:
             if not self._local.begun:
                 self._relax()
 
-    def _take_turn(self, patience_seconds: float | None = None) -> None:
+    def _take_turn(self) -> None:
         """Wait for the file's one writing turn, looking every half millisecond.
 
         SQLite's own waiting looks ever less often, up to ten times a second, while the turn is free within one or two
         milliseconds: with several processes writing, most of a writer's time would be sleep beside a free file.
         """
-        deadline = time.monotonic() + (self._timeout if patience_seconds is None else patience_seconds)
-        self.run("PRAGMA busy_timeout=0")
+        deadline = time.monotonic() + self._timeout
+        self._execute("PRAGMA busy_timeout=0")
         try:
             while True:
                 try:
-                    self.run("BEGIN IMMEDIATE")
+                    self._execute("BEGIN IMMEDIATE")
                     return
                 except StoreBusy:
                     if time.monotonic() > deadline:
                         raise
                 time.sleep(_LOOK_AGAIN_SECONDS)
         finally:
-            self.run(f"PRAGMA busy_timeout={round(self._timeout * 1000)}")
+            self._execute(f"PRAGMA busy_timeout={round(self._timeout * 1000)}")
 
     def commit(self) -> None:
         """Make the transaction visible to all; when that fails it is still open and the reason raised."""
-        self.run("COMMIT")
-        self._local.begun = False
+        log = self._lock_log() if self._connection().total_changes != self._local.changes else None
+        try:
+            self._execute("COMMIT")
+            self._local.begun = False
+            if log is not None:
+                self._carry_over()
+        finally:
+            if log is not None:
+                os.close(log)
         self._relax()
-        self._wrote()
 
     def rollback(self) -> None:
         """Undo the transaction if one is open. SQLite has already done so after some failures (disk full)."""
         self._local.begun = False
         if self._still_open():
-            self.run("ROLLBACK")
+            self._execute("ROLLBACK")
         self._relax()
 
     def _relax(self) -> None:
         if self._local.durable:
             self._local.durable = False
-            self.run("PRAGMA synchronous=NORMAL")
+            self._execute("PRAGMA synchronous=NORMAL")
 
     def flush(self) -> None:
         """Force what is committed on to the disk: it lies in the log beside the file until it is carried over."""
@@ -198,32 +213,36 @@ class SqliteEngine:
 
     # --- the log beside the file
 
-    def _wrote(self) -> None:
-        """Counts a write, and carries the log over when it is time."""
+    def _lock_log(self) -> int | None:
+        """Counts a write that is about to be committed; where it is time to carry the log over, the lock on doing so.
+
+        As long as it is held nobody else carries over. So what is committed under it is still to be carried when that
+        begins, and before that ends nobody can begin the log anew. Who finds it taken leaves the carrying to the other.
+        """
         self._writes += 1
-        if self._writes >= _CARRY_AFTER_WRITES or self._log_size() > self._log_bytes + _CARRY_AFTER_BYTES:
-            self._carry_over()
+        if self._writes < _CARRY_AFTER_WRITES and self._log_size() <= self._log_bytes + _CARRY_AFTER_BYTES:
+            return None
+        try:
+            log = os.open(self._log_path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(log)
+            return None
+        return log
 
     def _carry_over(self) -> None:
-        """Carries what is committed over into the file while this thread has the writing turn.
+        """To be called under the lock, right behind a commit of this thread that wrote something.
 
-        What goes wrong here (the disk is full, a reader is still at the old state) is no reason to fail a write that is done:
-        the log stays as it is, and the next write tries again.
+        What goes wrong here (a full disk) is no reason to fail a write that is done: the next one tries again.
         """
-        if not self._carrying.acquire(blocking=False):
-            return
-        try:
-            self._take_turn(_CARRY_PATIENCE_SECONDS if self._writes >= _CARRY_WAITING_AFTER else 0.0)
-            try:
-                self._carrier = self._carrier or self._new_connection()
-                self._carrier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                self._writes, self._log_bytes = 0, self._log_size()
-            finally:
-                self.run("ROLLBACK")
-        except (sqlite3.Error, StoreError):
-            return
-        finally:
-            self._carrying.release()
+        with suppress(sqlite3.Error):
+            ((_, frames, _),) = self._connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._log_bytes = self._log_size()
+            if frames <= _LONG_LOG_FRAMES:  # else what others committed meanwhile kept the log from beginning anew
+                self._writes = 0
 
     def _log_size(self) -> int:
         try:
@@ -242,7 +261,7 @@ class SqliteEngine:
             finally:
                 self.rollback()
             return
-        self.run("SAVEPOINT part")
+        self._execute("SAVEPOINT part")
         kept = False
         try:
             yield
@@ -250,8 +269,8 @@ class SqliteEngine:
         finally:
             if self._still_open():  # else a full disk has undone all of it already
                 if not kept:
-                    self.run("ROLLBACK TO part")
-                self.run("RELEASE part")
+                    self._execute("ROLLBACK TO part")
+                self._execute("RELEASE part")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -259,7 +278,7 @@ class SqliteEngine:
         if self.in_transaction:
             yield
             return
-        self.run("BEGIN")
+        self._execute("BEGIN")
         try:
             yield
         finally:
@@ -282,10 +301,6 @@ class SqliteEngine:
         return self._connection()
 
     def _connect(self) -> _Connection:
-        self._local.connection = self._new_connection()
-        return self._local.connection
-
-    def _new_connection(self) -> _Connection:
         if self._closed:
             raise StoreError(f"{self.path}: the store is closed")
         try:
@@ -307,6 +322,7 @@ class SqliteEngine:
             connection.execute("PRAGMA wal_autocheckpoint=0")
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
+        self._local.connection = connection
         with self._lock:
             self._open.add(connection)
         return connection
@@ -351,7 +367,6 @@ class SqliteEngine:
         self._open = weakref.WeakSet()
         self._local = _PerThread()
         self._lock = threading.Lock()
-        self._carrier, self._carrying = None, threading.Lock()
 
 
 _engines: weakref.WeakSet[SqliteEngine] = weakref.WeakSet()
