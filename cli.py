@@ -103,7 +103,9 @@ def kill(
             said({"scope": "global", "stage": stage.value, "store_told": False}, "", as_json)
             return
     scope = Scope.GLOBAL if user is None else Scope.USER
-    sentence = f"Stopped: {scope.value} is {stage.value}. Closing still works. `cli.py resume` trades on."
+    whose = "everybody" if user is None else user
+    done = "everything is being closed" if flatten else "no new entries; open positions keep their stops and targets"
+    sentence = f"Trading is stopped for {whose}: {done}. Closing works. `cli.py resume` trades on."
     said({"scope": scope.value, "stage": stage.value, "store_told": True}, sentence, as_json)
 
 
