@@ -217,7 +217,7 @@ def _reported(reading: Reading, draft: Draft, updates: list[Update]) -> Evidence
     priced = bool(draft.entries or draft.stop) and not reading.parts[p.ADVERT]
     if news is not None and priced and not _is_instruction(reading, draft, news):
         return Evidence(Kind.UPDATE, 0.8, f"the prices of an older signal with what came of them: {news.what}", news)
-    told = _ordered(reading, draft, updates)
+    told = _ordered(reading, draft, updates) or _changed(reading, draft, updates)
     return Evidence(Kind.UPDATE, 0.8, f"an order about an older signal: {told.what}", told) if told else None
 
 
@@ -234,6 +234,13 @@ def _ordered(reading: Reading, draft: Draft, updates: list[Update]) -> Update | 
         or (draft.stop is None and u.what == "move_stop" and u.stop_loss in entered)
     )
     return opening or next(beside, None)
+
+
+def _changed(reading: Reading, draft: Draft, updates: list[Update]) -> Update | None:
+    """The new stop of a trade whose side and entry are not told again: there is nothing to enter."""
+    if draft.entries or reading.sides or reading.market or draft.stop is None:
+        return None
+    return next((u for u in updates if u.what == "move_stop" and u.stop_loss == draft.stop.value), None)
 
 
 def _is_instruction(reading: Reading, draft: Draft, news: Update) -> bool:

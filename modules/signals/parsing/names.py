@@ -36,7 +36,7 @@ _TURKISH_CASES = ("den", "dan", "ten", "tan", "de", "da", "te", "ta")
 _SHORTEST_STEM = 3
 
 _METALS = {
-    "XAUUSD": "złoto|złota|złocie|złotem|goldu|altını|altına|altında|zlato|zlata|aur|arany|χρυσός|זהב|सोने|guld|kulta",
+    "XAUUSD": "złoto|złota|złocie|złotem|goldu|altını|altına|altında|zlato|zlata|arany|χρυσός|זהב|सोने|guld|kulta",
     "XAGUSD": "silber|plata|prata|argento|srebro|srebra|gümüş|серебра|серебру|نقره|zilver|stříbro|perak",
 }
 _PAIRS = {
@@ -48,7 +48,7 @@ _PAIRS = {
     "guppy": "GBPJPY",
 }
 
-BESIDE = {"oil": "USOIL", "crude": "USOIL", "euro": "EURUSD", "pound": "GBPUSD", "sterling": "GBPUSD"}
+BESIDE = {"aur": "XAUUSD", "oil": "USOIL", "crude": "USOIL", "euro": "EURUSD", "pound": "GBPUSD", "sterling": "GBPUSD"}
 """Currencies whose name is a symbol only beside a side ("Euro sell"); elsewhere it is money ("+300 euro")."""
 
 

@@ -38,10 +38,11 @@ CURRENCIES = frozenset(
     USD EUR GBP JPY CHF AUD NZD CAD SGD HKD SEK NOK DKK PLN ZAR MXN TRY CNH CNY HUF CZK RUB BRL INR THB ILS
     """.split()  # noqa: SIM905
 )
-FLOORS = {
-    "BTC": 1000,
-    "ETH": 100,
-    "XAU": 500,
+FLOORS = {"BTC": 1000, "ETH": 100, "XAU": 500}
+"""By the whole name of what is priced: a price below which it has not been for years, to tell 64.250 from 64250. What only begins
+like it (ETHFI) is another coin."""
+
+_INDEX_FLOORS = {
     "DAX": 2000,
     "GER": 2000,
     "DE4": 2000,
@@ -53,7 +54,7 @@ FLOORS = {
     "JP2": 2000,
     "UK1": 2000,
 }
-"""By the first letters of a symbol: a price below which it has not been for years, to tell 64.250 from 64250."""
+"""The same by the first letters of an index ("GER40", "GER30")."""
 
 CEILINGS = {
     "BTC": 1_000_000, "WBTC": 1_000_000, "ETH": 50_000, "WETH": 50_000, "STETH": 50_000, "YFI": 100_000, "MKR": 50_000, "PAXG": 50_000, "XAUT": 50_000,
@@ -175,7 +176,6 @@ class Found:
 
 def bounds_of(symbol: str) -> tuple[Decimal | None, Decimal | None]:
     """Prices that the symbol will not be below and not above, as far as is known: they tell 1.245 from 1,245."""
-    floor = FLOORS.get(symbol[:3])
     quote = next((dollar for dollar in _DOLLARS if symbol.endswith(dollar)), "")
     base = symbol.removesuffix(quote)
     priced = (
@@ -183,10 +183,17 @@ def bounds_of(symbol: str) -> tuple[Decimal | None, Decimal | None]:
         and base not in CURRENCIES
         and base not in _METALS
         and base.lower() not in INDICES
-        and base[:3] not in FLOORS
+        and base not in FLOORS
+        and base[:3] not in _INDEX_FLOORS
     )
+    floor = FLOORS.get(symbol.removesuffix(quote or _money(symbol))) or _INDEX_FLOORS.get(symbol[:3])
     ceiling = CEILINGS.get(base, _CHEAP)
     return Decimal(floor) if floor else None, Decimal(ceiling) if quote and (priced or base in CEILINGS) else None
+
+
+def _money(symbol: str) -> str:
+    """The currency that a symbol ends in, "" where it ends in none."""
+    return next((currency for currency in _MAJORS if symbol.endswith(currency)), "")
 
 
 def find_symbols(text: str, default_quote: str = "USDT") -> list[Found]:

@@ -10,6 +10,7 @@ from modules.signals.parsing.walk import LABELS, SIDES, Walk
 
 MAYBE = {p.MAYBE_ENTRY: p.ENTRY, p.MAYBE_TARGET: p.TARGET, p.MAYBE_STOP: p.STOP}
 _POINTING = ":=-→➝➜➡>"
+_BARS = "|;¦"
 _SEEKING = frozenset({"looking for", "aiming for", "aiming", "eyeing", "expecting", "ожидаю", "жду"})
 _WAYS_OUT = frozenset({"out", "off", "dead", "cut"})
 _TAKING = frozenset({"take", "takes"})
@@ -40,9 +41,16 @@ def _heads(walk: Walk, at: int, token: Token) -> bool:
     return walk.line_open and token.text.isupper() and bool(walk.found.sides) and is_price(walk.tokens[at + 1])
 
 
+def _opens_cell(walk: Walk, at: int, token: Token) -> bool:
+    """Whether a capital stands behind the bar of a row before a price, where a side was named: "E 64,180 | S 62,900 | T 64,950"."""
+    barred = bool(at) and walk.tokens[at - 1].text in _BARS
+    return barred and token.text.isupper() and bool(walk.found.sides) and is_price(walk.tokens[at + 1])
+
+
 def _opens_stop(walk: Walk, at: int, token: Token) -> bool:
     """The letter alone is the stop's before a sign, or as a capital that opens a line of a call."""
-    return _marked(walk, at, _signs_of(token)) or _heads(walk, at, token) or _leaves_near(walk, at, token)
+    opens = _heads(walk, at, token) or _opens_cell(walk, at, token)
+    return opens or _marked(walk, at, _signs_of(token)) or _leaves_near(walk, at, token)
 
 
 def _leaves_near(walk: Walk, at: int, token: Token) -> bool:
@@ -70,7 +78,7 @@ def _opens_target(walk: Walk, at: int, token: Token) -> bool:
     if _is_place(direct) and walk.next_number(at + 2, signs_only=True) is not None:
         return walk.line_open or (token.low == "t" and (direct.glued or direct.type is T.MARK))
     if token.low == "t":
-        return _heads(walk, at, token) or (walk.line_open and _marked(walk, at))
+        return _heads(walk, at, token) or _opens_cell(walk, at, token) or (walk.line_open and _marked(walk, at))
     if token.low in _SEEKING:
         return _has_entered(walk) and is_price(direct)
     return _marked(walk, at, _signs_of(token) if walk.line_open else _POINTING) or (

@@ -144,10 +144,14 @@ _ORDINALS = frozenset(
         "nci",
         "uncu",
         "ci",
+        "차",
+        "번",
+        "번째",
     }
 )
 _GLUED_ONLY = frozenset({"m", "м", "d", "д", "p", "п", "s", "w", "h", "н", "r", "a", "o", "t"})
 _DIGITS_AT_MOST = 24
+_TWO_NUMBERS = re.compile(r"(\d+\.(?!\d{3},)\d+|0\.\d+),(\d+)")
 _SHARES = re.compile(r"[(\[]\s{0,2}\d{1,2}(?:\s{0,2}[-/|:,+]\s{0,2}\d{1,2}){1,5}\s{0,2}[)\]]")
 _DIGITS = re.compile(r"\d+")
 _WHOLE = 100
@@ -161,6 +165,9 @@ def tokenise(text: str) -> list[Token]:
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "sign"
         start, end = match.span()
+        if kind == "number" and (found := _TWO_NUMBERS.fullmatch(match.group())) is not None:
+            last_end = _append_two(tokens, found, start, last_end)
+            continue
         token = Token(_TYPES[kind], match.group(), start, end)
         token.glued = start == last_end
         last_end = end
@@ -173,6 +180,17 @@ def tokenise(text: str) -> list[Token]:
     if "(" in text or "[" in text:
         _measure_shares(tokens, text)
     return tokens
+
+
+def _append_two(tokens: list[Token], found: re.Match[str], start: int, last_end: int) -> int:
+    """Two numbers that only a comma parts ("153.5,10x"): no group of thousands lies between the two signs."""
+    comma = start + found.end(1)
+    for kind, text, at in ((T.NUMBER, found[1], start), (T.SIGN, ",", comma), (T.NUMBER, found[2], comma + 1)):
+        token = Token(kind, text, at, at + len(text))
+        token.glued = at == last_end
+        last_end = token.end
+        tokens.append(token)
+    return last_end
 
 
 def _measure_shares(tokens: list[Token], text: str) -> None:

@@ -48,6 +48,11 @@ _PLACING = frozenset(
 _TAKING = frozenset({"take", "takes", "taking", "took", "sell", "sold", "realizar"})
 _OUT = frozenset({"out", "out at"})
 """Beside a priced stop they name where a trade will end, not that it did."""
+_CHANGED = frozenset(
+    {"modified", "modify", "changed", "updated", "adjusted", "изменен", "изменена", "изменено", "geandert", "angepasst", "modificado", "modificada", "modifie", "modifiee", "zmieniono", "diubah", "modificato", "змінено"}
+)  # fmt: skip
+"""What a receipt says of an order that was changed."""
+_OPENING_PARTS = frozenset({p.LONG, p.SHORT, p.LONG_LIMIT, p.SHORT_LIMIT, p.ENTRY})
 _ENDED = frozenset({"invalid", "invalidated", "void"})
 _ENDINGS = frozenset(".!;")
 _SECURING = frozenset(
@@ -428,7 +433,9 @@ class UpdateReader:
         if p.MOVE in token.parts and (phrase or token.label in (p.STOP, p.TRAIL) or p.TRAIL in token.parts):
             return True
         if p.BREAKEVEN in token.parts and phrase:
-            return not self._left_at(at)
+            return not self._left_at(at) and not (token.label == p.ENTRY and self._priced(at))
+        if token.low in _CHANGED and self._is_changed_ticket():
+            return True
         if p.MOVE in token.parts and self._to_breakeven(at):
             return True
         if token.label not in (p.STOP, p.TRAIL) and p.TRAIL not in token.parts:
@@ -438,6 +445,12 @@ class UpdateReader:
         if moved is None or moved.low not in _PLACING:
             return placed or moved is not None
         return placed or self._near(at, _BREAKEVEN, ahead=6) is not None or self._new_stop(at) is not None
+
+    def _is_changed_ticket(self) -> bool:
+        """Whether what was changed is a trade that is open: its stop is priced, and neither a side nor an entry is named."""
+        if not self.parts.isdisjoint(_OPENING_PARTS):
+            return False
+        return any(token.label == p.STOP and self._priced(at) for at, token in enumerate(self.tokens))
 
     def _to_breakeven(self, at: int) -> bool:
         """Whether a word of moving leads to the entry: "set breakeven", "move to entry"; "entry" alone is a label."""

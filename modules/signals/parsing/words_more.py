@@ -217,6 +217,9 @@ TABLES: dict[str, dict[str, str]] = {
         CANCEL: "cancel karo|cancel kar do|order hatao",
         NOT: "nahi|agar|jab",
     },
+    "changed": {
+        MOVE: "изменен|изменена|изменено|geändert|angepasst|modifié|modifiée|zmieniono|diubah|modificato|змінено"
+    },
     "ru": {
         PART: "фикс|фиксанул|фиксанули|фиксую",
     },
