@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-
-import pytest
 
 from modules.domain.errors import OutcomeUnknown, Rejected
 from modules.domain.orders import OrderRequest, OrderRole, WantedTarget
@@ -24,22 +21,6 @@ from tests.flows.world import ENTRY, World
 
 NO = Rejected("the exchange does not take it")
 SILENT = OutcomeUnknown("no answer within 10 s")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    made.account()
-    made.price("BTCUSDT", "60000")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def exchange(world: World) -> TroubledExchange:
-    double = TroubledExchange(world.stage.paper)
-    world.stage.desk._parts.exchanges["paper"] = double  # type: ignore[index]
-    return double
 
 
 def wish(world: World, request: OrderRequest) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,22 +24,6 @@ from tests.flows.world import ENTRY, World
 
 SILENT = OutcomeUnknown("no answer within 10 s")
 DOWN = Unavailable("503")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    made.account()
-    made.price("BTCUSDT", "60000")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def exchange(world: World) -> TroubledExchange:
-    double = TroubledExchange(world.stage.paper)
-    world.stage.desk._parts.exchanges["paper"] = double  # type: ignore[index]
-    return double
 
 
 def wait(world: World, seconds: float = 40, *, price: str = "60000") -> None:

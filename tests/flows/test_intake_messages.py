@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +14,6 @@ from modules.domain.signals import SignalStatus, content_hash
 from tests.flows.world import ENTRY, World
 
 SHORT = "#BTC/USDT SHORT\nEntry: 60200\nStop Loss: 61200\nTargets: 59200 - 58200"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    made.account()
-    made.price("BTCUSDT", "60000")
-    yield made
-    made.close()
 
 
 def stop_at_the_exchange(world: World) -> list[Decimal]:

@@ -30,15 +30,6 @@ from tests.flows.test_trading_entries import assert_books_agree, working
 from tests.flows.world import ENTRY, World
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    made.account()
-    made.price("BTCUSDT", "60000")
-    yield made
-    made.close()
-
-
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     """Rendering a traceback for every failure would take longer than all else."""

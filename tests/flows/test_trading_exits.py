@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -22,15 +21,6 @@ from tests.fakes.board import Listed
 from tests.flows.test_exchange_trouble import wait
 from tests.flows.test_trading_entries import assert_books_agree, working
 from tests.flows.world import ENTRY, World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    made.account()
-    made.price("BTCUSDT", "60000")
-    yield made
-    made.close()
 
 
 def enter(world: World, text: str = ENTRY, message_id: str = "1", **settings: object) -> Position:
