@@ -21,6 +21,7 @@ _REASONS = {
     "stop_loss": "stop loss",
     "break_even": "stop at the entry",
     "trailing_stop": "trailing stop",
+    "stop_in_profit": "stop moved into profit",
     "trailing": "trailing stop",
     "follow_targets": "stop behind the targets",
     "manual": "stop moved by hand",

@@ -115,7 +115,7 @@ def _enter(tx: Transaction, order: Order, fill: Fill, position: Position | None,
         if position.status is PositionStatus.CLOSED:
             _close_again(tx, order, fill, position, now)
         return
-    plan = from_document(Plan, tx["plans"].get(key=order.plan_id) or {})
+    plan = _plan_of(tx, order)
     opened = Position(
         id=f"pos-{plan.id}",
         account_id=order.account_id,
@@ -185,9 +185,14 @@ def _exit(tx: Transaction, order: Order, fill: Fill, position: Position, now: da
         }
         append(tx, position_event(EventKind.TARGET_HIT, after, now, body, str(order.number)))
     if after.status is PositionStatus.CLOSED:
-        after = replace(after, close_reason=_close_reason(order, after))
+        plan = _plan_of(tx, order)
+        after = replace(after, close_reason=_close_reason(order, after, plan))
         _tell_closed(tx, after, fill, now)
     tx["positions"].update(changes(position, after), key=position.id)
+
+
+def _plan_of(tx: Transaction, order: Order) -> Plan:
+    return from_document(Plan, tx["plans"].get(key=order.plan_id) or {})
 
 
 def _with_hit(position: Position, number: int, at: datetime) -> Position:
@@ -195,24 +200,27 @@ def _with_hit(position: Position, number: int, at: datetime) -> Position:
     return replace(position, targets=marked)
 
 
-def _close_reason(order: Order, position: Position) -> str:
+def _close_reason(order: Order, position: Position, plan: Plan) -> str:
     match order.role:
         case OrderRole.TARGET:
             return "targets"
         case OrderRole.STOP:
-            return _stop_reason(order, position)
+            return _stop_reason(order, position, plan)
         case _:
             return order.reason or order.role.value
 
 
-def _stop_reason(order: Order, position: Position) -> str:
+def _stop_reason(order: Order, position: Position, plan: Plan) -> str:
     trigger = order.trigger_price or position.stop_loss or position.average_price
     if trigger == position.initial_stop:
         return "stop_loss"
     distance = (trigger / position.average_price - 1) * position.side.sign
     if abs(distance) <= _BREAK_EVEN:
         return "break_even"
-    return "trailing_stop" if distance > ZERO else "stop_loss"
+    if distance < ZERO:
+        return "stop_loss"
+    follows = plan.exits.trailing is not None or plan.exits.follow_targets is not None
+    return "trailing_stop" if follows else "stop_in_profit"  # the latter was moved there by a person or the source
 
 
 def _tell_closed(tx: Transaction, position: Position, fill: Fill, now: datetime) -> None:

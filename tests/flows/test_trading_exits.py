@@ -71,6 +71,15 @@ def test_stop_and_target_in_one_quote_means_the_stop(world: World) -> None:
     assert_books_agree(world)
 
 
+def test_a_stop_that_the_source_moved_into_profit_is_called_so(world: World) -> None:
+    enter(world)
+    world.price("BTCUSDT", "60900")
+    world.say("Move stop to 60500", "2", reply_to="1")
+    world.settle()
+    world.price("BTCUSDT", "60400")
+    assert world.position().close_reason == "stop_in_profit"
+
+
 def test_follow_targets_moves_the_stop_to_the_target_before(world: World) -> None:
     enter(world, exits=ExitRules(follow_targets=1))
     world.price("BTCUSDT", "61000")
