@@ -126,7 +126,7 @@ def before_multiple(tokens: list[Token], at: int) -> bool:
         token = tokens[i]
         if token.type is T.NUMBER:
             spans = token.measure is N.MULTIPLE and i > at + 1
-            return spans and (tokens[at].value or 0) <= _LARGEST_MULTIPLE
+            return spans and tokens[at].text.isdigit() and int(tokens[at].text) <= _LARGEST_MULTIPLE
         if not (token.type is T.SIGN and token.text in _SPAN_SIGNS) and token.low not in _SPAN_WORDS:
             return False
     return False

@@ -7,6 +7,7 @@ calls on binary options and adverts speak against it. The costly error is to tak
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from modules.domain.parses import Kind
 from modules.domain.sides import Side
@@ -290,11 +291,22 @@ def _is_half_read(reading: Reading, draft: Draft) -> bool:
     """Whether prices are left over where some are missing: between stop and target with no entry read, or many entries with no
     target though targets are named."""
     if not draft.targets:
-        return len(draft.entries) > _LISTED and bool(reading.labels[p.TARGET])
+        return len(draft.entries) > _LISTED and (bool(reading.labels[p.TARGET]) or _leads_away(draft))
     if draft.entries or reading.market or draft.stop is None:
         return False
     low, high = sorted((draft.stop.value, draft.targets[0].value))
     return any(low < f.value < high for f in reading.figures if f.part in ("", p.NOTE))
+
+
+def _leads_away(draft: Draft) -> bool:
+    """Whether several prices to enter at run away from the stop, one behind the other: they may hold the targets."""
+    if draft.stop is None:
+        return False
+    stop = draft.stop.value
+    steps = [abs(f.value - stop) for f in draft.entries]
+    return (
+        all(after > before for before, after in pairwise(steps)) and len({f.value > stop for f in draft.entries}) == 1
+    )
 
 
 def _short_call(reading: Reading, draft: Draft, leaves: int) -> Evidence | None:

@@ -16,6 +16,7 @@ from modules.signals.parsing.layout import labels_first
 from modules.signals.parsing.lexicon import label_phrases, lexicon
 from modules.signals.parsing.normalise import Normalised, fold, language_of, normalise
 from modules.signals.parsing.numbers import join_spaced, read_numbers, settle_separators
+from modules.signals.parsing.proof import prove
 from modules.signals.parsing.reading import Reader
 from modules.signals.parsing.symbols import Found, beside_side, bounds_of, find_symbols, spoken_of
 from modules.signals.parsing.tokens import Token, tokenise
@@ -78,6 +79,9 @@ def _understand(text: str, dialect: Dialect) -> Message:
     tokens = labels_first(label_phrases(tokens, lexicon(dialect.words), taken))
     reading = Reader(tokens).read()
     draft = draft_of(reading, symbol, normal.text)
+    updates = UpdateReader(tokens).read()
+    if (proof := prove(reading, draft, tokens, symbols, updates)) is not None:
+        draft, updates = proof.draft, proof.updates
     side, how = side_of(reading, draft)
     if side is None and dialect.default_side is not None:
         side, how = dialect.default_side, "dialect"
@@ -89,7 +93,7 @@ def _understand(text: str, dialect: Dialect) -> Message:
         reading,
         draft,
         (side, how),
-        UpdateReader(tokens).read(),
+        updates,
         age_of(normal.text.lower()),
     )
 

@@ -156,7 +156,7 @@ _SYMBOL_LABELS = frozenset(
     """.split()  # noqa: SIM905
 )
 _AFTER_LABEL = re.compile(
-    r"[ ]{0,3}[:=\-\u2192>|▸►▶▹›»➤➜➡⇒~]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])"
+    r"[ ]{0,3}[:=\-\u2192>|▸►▶▹›»▪•■◾·➤➜➡⇒~]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])"
 )
 _WORD = re.compile(
     names.unspaced()

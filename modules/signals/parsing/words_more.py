@@ -198,6 +198,10 @@ TABLES: dict[str, dict[str, str]] = {
         "|protection|protect at|safety|safety stop|safety net|inval|inval at|inval below|inval above|invalidation at|invalidation below|invalidation above|invalidated at"
         "|invalidates below|invalidates above|invalidates at",
     },
+    "reflexive": {
+        PAST: "holding long|holding short|holding longs|holding shorts|still long|still short|am still long|am still short",
+        FILLER: "si apre|si entra|si compra|si vende|si parte|own homework|your homework|do your homework",
+    },
     "hinglish": {
         LONG: "long bana lo|long bana lena|long bana lete|long lo|le lo|lelo|le lena|le len|kharido|khareedo|kharid lo|khareed lo|buy karo|buy kar lo|buy karna|long karo|long le lo",
         SHORT: "short bana lo|short bana lena|short lo|bech do|becho|bech dena|sell karo|sell kar do|sell karna|short karo|short le lo",
