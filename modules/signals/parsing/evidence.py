@@ -77,11 +77,11 @@ def weigh(
 
 def _talk(reading: Reading, draft: Draft, symbol: Found | None, updates: list[Update]) -> Evidence | None:
     named = symbol is not None and symbol.weight >= _COIN
-    news = any(update.strength >= _TOLD and update.opens for update in updates)
+    news = any(u.opens and (u.strength >= _TOLD or (u.what == "close" and named)) for u in updates)
     talks = bool(reading.parts[p.TALK]) and (named or not news)
     if (reading.questions and talks) or (not named and (reading.questions or talks)):
         return Evidence(Kind.NONE, 0.7, "talk about a trade, which asks or names no symbol")
-    if reading.parts[p.TALK] >= _CHATTING and not draft.labelled:
+    if reading.parts[p.TALK] >= _CHATTING and not draft.labelled and not (news and not reading.questions):
         return Evidence(Kind.NONE, 0.7, "talk among members")
     if reading.parts[p.FRAMED] and reading.recalled and not named:
         return Evidence(Kind.NONE, 0.7, "a lesson or an example")
@@ -176,6 +176,8 @@ def _bygone(reading: Reading, coins: int) -> Evidence | None:
 
 def _tallied(reading: Reading, coins: int) -> Evidence | None:
     """Results that are counted or listed."""
+    if reading.tallies > _LISTED and not reading.labels[p.STOP]:
+        return Evidence(Kind.NONE, 0.85, "counts trades that were won and lost")
     if not reading.parts[p.RESULT]:
         return None
     if reading.tallies >= _LISTED:

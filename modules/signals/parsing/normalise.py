@@ -102,6 +102,7 @@ _NOT_TEXT = re.compile(r"(?:https?://|www\.|t\.me/)[^\s]+|(?<![\w.])@[A-Za-z_][A
 _MIXED_WORD = re.compile(r"[A-Za-z0-9#$\u0370-\u04ff]{2,20}")
 _FOREIGN = re.compile(r"[\u0370-\u04ff]")
 _JSON_KEY = re.compile(r'^\s{0,40}[\[{].{0,40}?"[A-Za-z_ .]{1,40}"\s?:', re.DOTALL)
+_TOUCHING = re.compile("[A-Za-z](?=[\u3040-\u30ff\uac00-\ud7af])")
 _JSON_LIST = re.compile(r"\[[^\[\]]{0,800}\]")
 _JSON_SHARES = re.compile(
     r'"(?:price|value|level|target)"\s?:|"(?:pct|percent|percentage|share|size|amount|qty|quantity|portion|allocation|weight|ratio)"\s?:\s?"?[0-9.]{1,8}%?"?',
@@ -217,6 +218,8 @@ def normalise(text: str) -> Normalised:
         if _JOINED.search(folded):
             folded, origins = _drop_joined(folded)
         folded = folded.replace(_GONE, " ")
+    if not folded.isascii() and _TOUCHING.search(folded):
+        folded, origins = _part_scripts(folded, origins)
     if not folded.isascii() and _SUB_ZERO.search(folded):
         folded, origins = _spell_zeros(folded, origins)
     if _COLUMNS.search(folded) and (table := by_columns(folded)) is not None:
@@ -274,6 +277,22 @@ def _drop_joined(text: str) -> tuple[str, list[int]]:
     pieces.append(text[at:])
     origins.extend(range(at, len(text)))
     return "".join(pieces), origins
+
+
+def _part_scripts(text: str, origins: list[int] | None) -> tuple[str, list[int]]:
+    """A space between a Latin word and the kana or hangul that touch it ("BTCショート", "BTC롱"): they are words of their own."""
+    before = origins if origins is not None else list(range(len(text)))
+    pieces: list[str] = []
+    after: list[int] = []
+    at = 0
+    for match in _TOUCHING.finditer(text):
+        end = match.end()
+        pieces += [text[at:end], " "]
+        after += [*before[at:end], before[end - 1]]
+        at = end
+    pieces.append(text[at:])
+    after += before[at:]
+    return "".join(pieces), after
 
 
 def _spell_zeros(text: str, origins: list[int] | None) -> tuple[str, list[int]]:

@@ -49,6 +49,10 @@ _NOT_YET = _words(
 )
 _COUNTED = frozenset({p.TARGET, p.STOP, p.BREAKEVEN, p.STOPPED})
 _TRADES = _words("trades|wins|losses|losers|winners|сделок|сделки|сделка|плюсов|минусов|угод|operaciones")
+_SCORED = frozenset(
+    {"won", "lost", "wins", "losses", "closed", "winners", "losers", "loses", "victorias", "derrotas", "плюс", "минус"}
+)
+"""Words before a count of trades: "closed 14, won 9, lost 4"."""
 _FIRST_PICTURE = "\u2190"
 _FIRST_OBJECT = "\U0001f300"
 _BULLETS = frozenset("👉👈👇👆📌📍🔘🔴🔵🔶🔷🔸🔹🔺🔻🔼🔽🟠🟡🟢🟣🟤🟥🟧🟨🟩🟦🟪💠💲💰💵🔥🚀")
@@ -391,6 +395,8 @@ class Reader(Walk):
         value = token.value
         if value is None or value <= 0 or self.closed:
             return
+        if at and self.tokens[at - 1].low in _SCORED and token.text.isdigit():
+            self.found.tallies += 1
         if at + 1 < len(self.tokens) and self.tokens[at + 1].type is T.WORD:
             self.found.tallies += self._tallies(at, token)
             if counts_orders(self.tokens, at) or self._is_amount(at, value):

@@ -7,7 +7,7 @@ symbols unless a pair or a label says so; the base is taken whole (RENDER, not E
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from modules.signals.parsing import names
@@ -66,6 +66,7 @@ _CHEAP = 1_000
 _DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD")
 
 _PAIR = 10
+_COIN = 4
 _LONGEST_TAG = 10
 _MAJORS = ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD")
 _METALS = {"XAU": "XAUUSD", "XAG": "XAGUSD", "XPT": "XPTUSD", "XPD": "XPDUSD"}
@@ -158,6 +159,7 @@ _SYMBOL_LABELS = frozenset(
 _AFTER_LABEL = re.compile(
     r"[ ]{0,3}[:=\-\u2192>|▸►▶▹›»▪•■◾·➤➜➡⇒~]{1,2}[ ]{0,3}[#$\"]?([A-Za-z0-9]{1,15})(?![A-Za-z0-9\u00c0-\u052f])"
 )
+_XBT = re.compile(rf"(?<![{_LETTER}/$#])XBT(?![{_LETTER}/])")
 _WORD = re.compile(
     names.unspaced()
     + r"|بیت کوین|黄金|比特币|以太坊|大饼|币种|合约|交易对|[^\W\d_\u3400-\u9fff][^\W_\u3400-\u9fff]*|(?<![0-9A-Za-z.,])[0-9]{1,7}[A-Za-z][A-Za-z0-9]*"
@@ -208,8 +210,17 @@ def find_symbols(text: str, default_quote: str = "USDT") -> list[Found]:
     if "#" in text or "$" in text:
         _tags(text, found, default_quote)
     _words(text, found, default_quote)
+    if "XBT" in upper:
+        found = [_renamed(each) for each in found]
+        found += [Found("BTC" + default_quote, *match.span(), _COIN) for match in _XBT.finditer(text)]
     found.sort(key=lambda f: (f.start, -f.weight))
     return found
+
+
+def _renamed(found: Found) -> Found:
+    """XBT is how some venues write BTC."""
+    old = found.symbol.startswith("XBT")
+    return replace(found, symbol="BTC" + found.symbol[3:]) if old else found
 
 
 def _pairs(text: str, found: list[Found]) -> None:
@@ -370,7 +381,9 @@ def _is_common(word: str, before: str) -> bool:
     )
 
 
-_ABOUT = re.compile(rf"(?<![^\W_])(?:по|on|auf|sur|su|of|for)[ ]([A-Za-z][A-Za-z0-9]{{1,7}})(?![{_LETTER}])")
+_ABOUT = re.compile(
+    rf"(?:\A|(?<![^\W_])(?:по|on|auf|sur|su|of|for|closing|closed|cancel)[ ])([A-Za-z][A-Za-z0-9]{{1,7}})(?![{_LETTER}])"
+)
 
 
 def _is_spoken_of(word: str, before: str) -> bool:

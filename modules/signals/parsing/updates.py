@@ -54,6 +54,7 @@ _CHANGED = frozenset(
 """What a receipt says of an order that was changed."""
 _OPENING_PARTS = frozenset({p.LONG, p.SHORT, p.LONG_LIMIT, p.SHORT_LIMIT, p.ENTRY})
 _ENDED = frozenset({"invalid", "invalidated", "void"})
+_LETTERS = "ABCDEF"
 _ENDINGS = frozenset(".!;")
 _SECURING = frozenset(
     {
@@ -350,6 +351,8 @@ class UpdateReader:
         behind = self._levels_behind(at)
         if behind:
             return max(behind)
+        if (letter := self._lettered(at)) is not None:
+            return letter
         if (share := self._counted_before(at)) is not None:
             return share
         for token in reversed(self.tokens[max(at - 3, 0) : at]):
@@ -357,6 +360,22 @@ class UpdateReader:
                 break
             if ordinal := _ordinal(token):
                 return ordinal
+        return self._told_apart()
+
+    def _lettered(self, at: int) -> int | None:
+        """2 in "Target B" and "TP-B": targets named by letters."""
+        behind = self.tokens[at + 1 : at + 3]
+        if behind and behind[0].text == "-":
+            behind = behind[1:]
+        letter = behind[0].text if behind else ""
+        return _LETTERS.find(letter) + 1 or None if len(letter) == 1 else None
+
+    def _told_apart(self) -> int | None:
+        """2 in a program's "event: tp_hit, level: 2"."""
+        for at, token in enumerate(self.tokens):
+            if token.low == "level":
+                number = next((each for each in self.tokens[at + 1 : at + 3] if each.type is T.NUMBER), None)
+                return _ordinal(number) if number is not None else None
         return None
 
     def _counted_before(self, at: int) -> int | None:

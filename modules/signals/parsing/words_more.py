@@ -198,6 +198,22 @@ TABLES: dict[str, dict[str, str]] = {
         "|protection|protect at|safety|safety stop|safety net|inval|inval at|inval below|inval above|invalidation at|invalidation below|invalidation above|invalidated at"
         "|invalidates below|invalidates above|invalidates at",
     },
+    "told of targets and stops": {
+        STOPPED: "cut triggered|cut hit|손절 처리|손절 처리되었습니다|손절 완료|손절 났습니다|손절 나갔습니다|손절 처리했습니다|손절되었습니다",
+        ALL_HIT: "всі цілі|усі цілі|всі тейки|both tps|both targets|both tps done|both targets done|saare target|saare targets|sare target"
+        "|sabhi target|saare tp|alle ziele|tous les objectifs|tutti i target|tutti gli obiettivi|semua target|wszystkie cele",
+        CLOSE: "закриті|закритий|закрита",
+        TARGET: "profit point|profit points|nishana|nishane",
+        LONG: "kharidari|kharido|khareedo",
+        SHORT: "bikri|becho",
+    },
+    "days and weeks": {
+        FILLER: "closed the weekly|closed the daily|closed the day|closed the week|closed the month|weekly closed|daily closed|monthly closed|closed its week"
+        "|is closed on|are closed on|market is closed|markets are closed|market closed|markets closed|closed on sunday|closed on saturday"
+        "|closed for the holiday|closed for holidays|opened with a gap|opened flat|opened higher|opened lower|opened the week|opened the day",
+        LEVEL: "last week's low|last week's high|last week low|last week high|lows of last week|highs of last week|low of last week|high of last week"
+        "|yesterday's high|yesterday's low|yesterday high|yesterday low|low of yesterday|high of yesterday|yesterday's lows|yesterday's highs",
+    },
     "reflexive": {
         PAST: "holding long|holding short|holding longs|holding shorts|still long|still short|am still long|am still short",
         FILLER: "si apre|si entra|si compra|si vende|si parte|own homework|your homework|do your homework",
