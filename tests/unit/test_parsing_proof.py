@@ -25,6 +25,13 @@ PROVEN = [
     ("Compra $NEAR entre 4,85 e 4,70\nAlvo 1 ➜ 5,20\nAlvo 2 ➜ 5,75\nSaída se perder 4,38", "LONG", "4.85 4.70", "5.20 5.75", "4.38"),
     ("Par → SEI/USDT\nLado → LARGO\nEntrada → 0,4480\nSalidas → 0,4590 ; 0,4710\nPérdida máxima → 0,4330", "LONG", "0.4480", "0.4590 0.4710", "0.4330"),
     ("GBPJPY продаж 191.20 / стоп 191.85 / профіт 190.50 / профіт 189.60", "SHORT", "191.20", "190.50 189.60", "191.85"),
+    ("Asset: AVAX/USDT SHORT\nGet in: 31.20 - 31.60\nGet out: 30.10, 29.00\nBail out: 32.80", "SHORT", "31.20 31.60", "30.10 29.00", "32.80"),
+    ("LINK long. Load 14.20, unload 15.00 / 15.80, abort 13.40", "LONG", "14.20", "15.00 15.80", "13.40"),
+    ("Acheter SOL à 142, sortir à 150 puis 158, invalidation sous 136", "LONG", "142", "150 158", "136"),
+    ("TON/USDT шорт от 5.40, фикс 5.20 / 5.00, выход если выше 5.65", "SHORT", "5.40", "5.20 5.00", "5.65"),
+    ("BTC — Kauf bei 64.200, Verkauf bei 65.500 und 67.000, Notausgang 62.900", "LONG", "64200", "65500 67000", "62900"),
+    ("WIF/USDT long\nin ➜ 2.10\ntp ➜ 2.20, 2.35\nout ➜ 1.98", "LONG", "2.10", "2.20 2.35", "1.98"),
+    ("ATOM/USDT SHORT\nlevel in: 8.20\nlevel out: 7.90 / 7.60\nlevel wrong: 8.55", "SHORT", "8.20", "7.90 7.60", "8.55"),
 ]  # fmt: skip
 
 
@@ -77,6 +84,9 @@ def test_gain_that_is_the_distance_of_its_target_is_planned(text: str) -> None:
         "BTC long 64200, liq 61000, 65000, 66000",
         "Holding long BTC from 64200. 65000 and 66000 hit. Out below 63000",
         "BTC long from 64200, 65000 and 66000. Stop 63000",
+        "What a week! ETH short 3412 paid 3370, 3325, 3250. cut 3466 never in danger",
+        "Premium members got this: SOL LONG 141 -> 148 -> 155 -> 162, SL 135. Join now",
+        "BTC dominance 54.2, long 55, 56, 58 cut 53",
         "BTC long/short ratio 1.2, price 64200, 65000 66000, 63000",
         "ADA buy wall 0.448, sell walls 0.459 0.471, gap 0.433",
         "Recap: SHORT ICP in 12.46 out 12.10, 11.65, protect 12.92",

@@ -106,11 +106,15 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None, ceiling
     """Decide from the numbers that can be read in one way only. `floor` is a price the symbol has been above for years,
     `ceiling` one it will not pass."""
     comma_decimal = comma_thousands = point_decimal = point_thousands = 0
+    leading = False
     for token in tokens:
         if token.type is not T.NUMBER or token.measure is not N.PRICE:
             continue
         text = token.text
         commas, points = text.count(","), text.count(".")
+        if not commas and not points:
+            continue
+        leading = leading or text[0] == "."
         if commas and points:
             last_is_point = text.rfind(".") > text.rfind(",")
             comma_thousands += last_is_point
@@ -127,7 +131,7 @@ def settle_separators(tokens: list[Token], floor: Decimal | None = None, ceiling
         point_thousands = _below(tokens, floor)
     if ceiling is not None and not comma_decimal + comma_thousands + point_decimal:
         comma_decimal = 0 if _plain_hundreds(tokens) else _above(tokens, ceiling)
-    leads = not any(_is_large(token) for token in tokens)
+    leads = not (leading and any(_is_large(token) for token in tokens))
     return Separators(comma_decimal > comma_thousands + point_decimal, point_thousands > point_decimal, leads, ceiling)
 
 

@@ -42,7 +42,8 @@ _LEAVING = frozenset(
     {
         "out", "out at", "cut", "cut at", "exit", "exit at", "stop out", "scale out", "cover", "saida", "saidas", "salida", "salidas",
         "sortie", "uscita", "ausstieg", "close at", "partial", "partials", "parcial", "parciais", "parciales", "book", "secure", "some",
-        "выход", "вихід", "keluar", "invalid", "void", "trim", "layer", "layers",
+        "выход", "вихід", "keluar", "invalid", "void", "trim", "layer", "layers", "get out", "bail out", "close", "take profit", "sortir", "sortir a", "sortez", "фикс", "фиксация", "выход из", "salir",
+        "salir en", "sair", "sair em", "uscire", "cikis", "çıkış",
     }
 )  # fmt: skip
 """Words that order an open trade to be left, and before a price tell where a new one will be."""
@@ -82,6 +83,14 @@ _AND = frozenset(
         "usdt",
     }
 )
+_HAPPENED = frozenset(
+    {
+        "paid", "did", "made", "got", "printed", "reached", "bounced", "dipped", "wicked", "tagged", "swept", "came", "went", "touched", "sold", "bought",
+        "took", "ran", "rallied", "dropped", "fell", "rose", "pumped", "dumped", "was", "were", "had", "gave", "дал", "дала", "дали", "дошли", "дошла",
+        "упал", "упала", "вырос", "выросла", "llegó", "llego", "subió", "cayó", "bajó", "chegou", "caiu", "subiu", "stieg", "fiel", "erreichte",
+    }
+)  # fmt: skip
+"""Words behind which a price is one that the market has seen."""
 _DRAWN = frozenset("✂✋☠💀🪂🧯⚰🔪🩸🛡🛑⛔🚫❌🔻")
 
 
@@ -112,7 +121,7 @@ class _Case:
     def is_told(self, figure: Figure) -> bool:
         """Whether the words before the figure say that it is something else."""
         words = (token for token in self.leads[id(figure)] if token.type is T.WORD and token.low not in _WEIGHED)
-        return any(token.label in _ELSE for token in words)
+        return any(token.label in _ELSE or token.low in _HAPPENED for token in words)
 
     def is_unknown(self, figure: Figure) -> bool:
         """Whether a word that is not known leads to the figure."""
@@ -284,7 +293,12 @@ def _is_stop(case: _Case, stop: Figure) -> bool:
     leads = case.leads[id(stop)]
     told = any(token.text in _DRAWN or not _PROTECTING.isdisjoint(token.low.split()) for token in leads)
     told = told or next((token.low for token in reversed(leads) if token.type is T.WORD), "") == "x"
-    return (told or case.own(stop, p.LOSS)) and not case.is_told(stop) and not case.own(stop, p.TARGET, p.PROFIT)
+    return (told or case.own(stop, p.LOSS)) and not case.is_told(stop) and not _leaves_winning(case, stop)
+
+
+def _leaves_winning(case: _Case, stop: Figure) -> bool:
+    """Whether the price has a label of targets or gains for its own, other than a word that names either way out."""
+    return case.own(stop, p.TARGET, p.PROFIT) and stop.said not in _PROTECTING
 
 
 def _are_targets(case: _Case, targets: list[Figure]) -> bool:

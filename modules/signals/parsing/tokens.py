@@ -162,13 +162,15 @@ def tokenise(text: str) -> list[Token]:
     tokens: list[Token] = []
     append = tokens.append
     last_end = -1
+    commas = "," in text
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "sign"
         start, end = match.span()
-        if kind == "number" and (found := _TWO_NUMBERS.fullmatch(match.group())) is not None:
+        piece = match.group()
+        if commas and kind == "number" and "," in piece and (found := _TWO_NUMBERS.fullmatch(piece)) is not None:
             last_end = _append_two(tokens, found, start, last_end)
             continue
-        token = Token(_TYPES[kind], match.group(), start, end)
+        token = Token(_TYPES[kind], piece, start, end)
         token.glued = start == last_end
         last_end = end
         if kind == "short":

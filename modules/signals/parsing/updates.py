@@ -274,6 +274,8 @@ class UpdateReader:
     def _target_hit(self) -> Update | None:
         best: Update | None = None
         for at, token in enumerate(self.tokens):
+            if token.label != p.TARGET and token.low != "t":
+                continue
             if not self._names_target(at) or self._negated(at, happened=True):
                 continue
             hit = self._hit_of(at)
@@ -440,7 +442,7 @@ class UpdateReader:
         if self.parts.isdisjoint((p.MOVE, p.BREAKEVEN)):
             return None
         for at, token in enumerate(self.tokens):
-            if self._says_moved(at) and not self._planned(at) and not self._negated(at):
+            if token.parts and self._says_moved(at) and not self._planned(at) and not self._negated(at):
                 strength = 3 if token.width > 2 and p.MOVE in token.parts else 2
                 return Update("move_stop", None, strength, token, self._new_stop(at))
         return None

@@ -207,6 +207,11 @@ TABLES: dict[str, dict[str, str]] = {
         LONG: "kharidari|kharido|khareedo",
         SHORT: "bikri|becho",
     },
+    "boasts": {
+        PAST: "what a week|what a day|what a run|what a trade|what a call|members got|members received|members took|vip got|vip members got|got this|you missed"
+        "|never in danger|did great|went great|worked perfectly|played out|played out perfectly",
+        LEVEL: "dominance|btc dominance|bitcoin dominance",
+    },
     "days and weeks": {
         FILLER: "closed the weekly|closed the daily|closed the day|closed the week|closed the month|weekly closed|daily closed|monthly closed|closed its week"
         "|is closed on|are closed on|market is closed|markets are closed|market closed|markets closed|closed on sunday|closed on saturday"
