@@ -87,6 +87,10 @@ def test_gain_that_is_the_distance_of_its_target_is_planned(text: str) -> None:
         "What a week! ETH short 3412 paid 3370, 3325, 3250. cut 3466 never in danger",
         "Premium members got this: SOL LONG 141 -> 148 -> 155 -> 162, SL 135. Join now",
         "BTC dominance 54.2, long 55, 56, 58 cut 53",
+        "Result: AVAX short 31.2 → 30.1 → 29.0 🛑 32.8",
+        "@mike long ETH 3400 out 3300 bank 3500 3600 looks good to me",
+        "Signals from another channel: SELL EURUSD 1.0850 cut 1.0885 bank 1.0810",
+        "Weekly results\nSOL long 141 bank 148 155 cut 135\nnext week more",
         "BTC long/short ratio 1.2, price 64200, 65000 66000, 63000",
         "ADA buy wall 0.448, sell walls 0.459 0.471, gap 0.433",
         "Recap: SHORT ICP in 12.46 out 12.10, 11.65, protect 12.92",
@@ -100,3 +104,9 @@ def test_gain_that_is_the_distance_of_its_target_is_planned(text: str) -> None:
 )
 def test_nothing_is_proven_of_talk_levels_and_the_past(text: str) -> None:
     assert parse(text).kind is not Kind.ENTRY
+
+
+def test_way_out_among_other_prices_closes_nothing() -> None:
+    assert parse("SOL long 141 bank 148 155 cut 135\nresult next week").update is None
+    assert parse("SOL: we are out at 135").update == "close"
+    assert parse("SOL: cut now").update == "close"

@@ -10,6 +10,7 @@ from modules.domain.parses import Kind, Parse, Span
 from modules.domain.sides import Side
 from modules.signals.dialects import DEFAULT, Dialect
 from modules.signals.parsing import parts as p
+from modules.signals.parsing.ages import age_of
 from modules.signals.parsing.entries import Draft, draft_of, is_span, leverage_of, order_of, side_of
 from modules.signals.parsing.evidence import Evidence, weigh
 from modules.signals.parsing.layout import labels_first
@@ -20,7 +21,7 @@ from modules.signals.parsing.proof import prove
 from modules.signals.parsing.reading import Reader
 from modules.signals.parsing.symbols import Found, beside_side, bounds_of, find_symbols, spoken_of
 from modules.signals.parsing.tokens import Token, tokenise
-from modules.signals.parsing.updates import Update, UpdateReader, age_of
+from modules.signals.parsing.updates import Update, UpdateReader
 from modules.signals.parsing.walk import Figure, Reading
 
 _CERTAIN = 6

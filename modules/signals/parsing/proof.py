@@ -2,7 +2,8 @@
 
 A call names a side, and its prices lie in one order only: the stop, the entries, the targets. Where the entry is told, one price
 alone lies on its losing side, and all others lead away from it on the winning one, each part has one reading, whatever word
-stands before it ("bail 1.395", "bank 8.70, 8.41"). Nothing is proven where the text speaks of the past, of levels or of conditions,
+stands before it ("bail 1.395", "bank 8.70, 8.41"). The stop alone needs a word of losing, leaving or guarding, a label or a picture: a
+price below a long may as well be a support, a low or where the account is liquidated. Nothing is proven where the text speaks of the past, of levels or of conditions,
 asks, or holds news; then the draft stays as it was.
 """
 
@@ -200,6 +201,8 @@ def _speaks_else(reading: Reading, symbols: list[Found]) -> bool:
     if reading.questions or reading.gains or reading.recalled or reading.conditional or reading.supposed:
         return True
     if reading.refused or reading.unreadable or reading.options or reading.ticks or reading.distances:
+        return True
+    if any(figure.ticked for figure in reading.figures):
         return True
     if any(reading.parts[part] for part in _TOLD) or reading.parts[p.TALK] > 1 or reading.unknown_words > _MOST_WORDS:
         return True

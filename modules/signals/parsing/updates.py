@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise, takewhile
@@ -53,6 +52,7 @@ _CHANGED = frozenset(
 )  # fmt: skip
 """What a receipt says of an order that was changed."""
 _OPENING_PARTS = frozenset({p.LONG, p.SHORT, p.LONG_LIMIT, p.SHORT_LIMIT, p.ENTRY})
+_CUTTING = frozenset({"cut", "out", "exit", "get out", "saida", "salida", "sortie"})
 _ENDED = frozenset({"invalid", "invalidated", "void"})
 _LETTERS = "ABCDEF"
 _ENDINGS = frozenset(".!;")
@@ -73,11 +73,6 @@ _SECURING = frozenset(
 _UNLESS = frozenset(
     {"if", "when", "once", "after", "before", "until", "till", "если", "когда", "после", "olursa", "cuando", "quando"}
 )
-_AGE = re.compile(
-    r"(?:(\d{1,4})\s*(?:days?|d|дн\w{0,2}|день|gun|dias?|hari|tage?|jours?|روز|天)\b[,\s]{0,3})?(?:(\d{1,4})\s*(?:hours?|hrs?|h|час\w{0,2}|ч|saat|horas?|jam|stunden?|heures?|ساعت|小时)\b[,\s]{0,3})?"
-    r"(?:(\d{1,5})\s*(?:minutes?|mins?|m|мин\w{0,3}|dakika|dk|minutos?|menit|minuten|دقیقه|分钟)\b[,\s]{0,3})?(?:(\d{1,5})\s*(?:seconds?|secs?|s|сек\w{0,3})\b\s{0,3})?(?:ago|назад|once|önce|atras|atrás|lalu|پیش|前)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +87,6 @@ class Update:
     share: Share | None = None
     opens: bool = False
     done: bool = False
-
-
-def age_of(text: str) -> int | None:
-    """Seconds of an age such as "3 Days 2 Hours Ago" in lower-case normalised text; None where none is stated."""
-    if not any(word in text for word in ("ago", "назад", "once", "atras", "lalu", "پیش", "前")):
-        return None
-    for match in _AGE.finditer(text):
-        if any(match.groups()):
-            days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
-            return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
-    return None
 
 
 class UpdateReader:
@@ -517,9 +501,18 @@ class UpdateReader:
         if token.low in _OUT and any(self._priced(i) for i, each in enumerate(self.tokens) if each.label == p.STOP):
             return None
         after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        if token.low in _CUTTING and self._names_way_out(at):
+            return None
         if token.low == "close" and after is not None and after.type is T.NUMBER and after.measure is N.PRICE:
             return None
         return Update("close", None, 2, token, done=token.low.rpartition(" ")[2] in _DONE)
+
+    def _names_way_out(self, at: int) -> bool:
+        """Whether a price follows at once, among others of which one stands before: "long 141 bank 148 cut 135" tells where."""
+        if at + 1 == len(self.tokens) or not is_price(self.tokens[at + 1]):
+            return False
+        before = sum(map(is_price, self.tokens[:at]))
+        return bool(before) and before + sum(map(is_price, self.tokens[at + 2 :])) > 1
 
     def _long_ago(self, at: int) -> bool:
         """Whether the sentence, or the heading, tells of another day before `at`: "yesterday we closed"."""

@@ -209,7 +209,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "boasts": {
         PAST: "what a week|what a day|what a run|what a trade|what a call|members got|members received|members took|vip got|vip members got|got this|you missed"
-        "|never in danger|did great|went great|worked perfectly|played out|played out perfectly",
+        "|never in danger|did great|went great|worked perfectly|played out|played out perfectly"
+        "|result|looks good to me|looks fine to me|looks right to me",
         LEVEL: "dominance|btc dominance|bitcoin dominance",
     },
     "days and weeks": {
