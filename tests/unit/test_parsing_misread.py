@@ -85,3 +85,21 @@ def test_price_of_the_entry_under_a_label_moves_no_stop() -> None:
 
 def test_conjunction_of_another_language_is_no_metal() -> None:
     assert parse("DOGE ka target ho gaya, profit book karo aur SL cost pe le aao").symbol == "DOGEUSDT"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "US30 BUY 38500 TP1 +50 TP2 +100 SL -60",
+        "XAUUSD SELL 2650\nTP1 -40\nTP2 -80\nSL +50",
+        "DAX long 18400, Ziel +60, Stop -40",
+    ],
+)
+def test_signed_points_are_no_prices(text: str) -> None:
+    got = parse(text)
+    assert (got.targets, got.stop_loss) == ((), None)
+
+
+@pytest.mark.parametrize("text", ["US30 BUY 38500 TP - 38550 SL - 38400", "US30 BUY 38500\nTP -38550\nSL -38400"])
+def test_dash_before_a_price_is_no_sign(text: str) -> None:
+    assert _prices(text) == ("38500", "38550", "38400")

@@ -31,6 +31,9 @@ PROVEN = [
     ("TON/USDT шорт от 5.40, фикс 5.20 / 5.00, выход если выше 5.65", "SHORT", "5.40", "5.20 5.00", "5.65"),
     ("BTC — Kauf bei 64.200, Verkauf bei 65.500 und 67.000, Notausgang 62.900", "LONG", "64200", "65500 67000", "62900"),
     ("WIF/USDT long\nin ➜ 2.10\ntp ➜ 2.20, 2.35\nout ➜ 1.98", "LONG", "2.10", "2.20 2.35", "1.98"),
+    ("Compro SOL a 142, vendo a 150 e 158, esco sotto 136", "LONG", "142", "150 158", "136"),
+    ("BNB 多单\n进场 598-600\n目标 610 620\n防守 589", "LONG", "598 600", "610 620", "589"),
+    ("Eth: buy the dip zone 3300-3350, exits 3450, 3550, danger below 3240", "LONG", "3300 3350", "3450 3550", "3240"),
     ("ATOM/USDT SHORT\nlevel in: 8.20\nlevel out: 7.90 / 7.60\nlevel wrong: 8.55", "SHORT", "8.20", "7.90 7.60", "8.55"),
 ]  # fmt: skip
 

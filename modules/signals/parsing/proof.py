@@ -52,7 +52,7 @@ _PROTECTING = frozenset(
     {
         "out", "cut", "exit", "bail", "bailing", "protect", "protection", "protective", "guard", "retreat", "abort", "abandon", "eject", "escape",
         "kill", "quit", "fail", "fails", "failure", "wrong", "dead", "death", "rug", "invalid", "void", "lose", "loses", "losing", "loss", "risk",
-        "defend", "defence", "defense", "emergency", "ditch", "dump", "saida", "perder", "perde", "prejuizo", "fora", "protecao", "salida", "fuera",
+        "defend", "inv", "danger", "esco", "esci", "ucieczka", "ucieka", "salgo", "saio", "sors", "防守", "防线", "离场", "defence", "defense", "emergency", "ditch", "dump", "saida", "perder", "perde", "prejuizo", "fora", "protecao", "salida", "fuera",
         "pierde", "perdida", "proteccion", "abandono", "sortie", "abandonner", "perte", "uscita", "perdita", "protezione", "fuori", "raus",
         "ausstieg", "verlust", "absicherung", "reissleine", "reißleine", "notausgang", "abbruch", "выход", "защита", "отмена", "слом", "убыток",
         "вихід", "захист", "збиток", "zarar", "koruma", "cikis", "keluar", "rugi", "wyjscie", "ochrona", "strata", "uitstap", "verlies",

@@ -23,6 +23,9 @@ _LONGEST_TICKER = 8
 _MOST_JOINED = 6
 _SHORTENING = frozenset({"/", "//", "-", "~"})
 _SHORTER = 10
+_SIGNS = frozenset("+-")
+_DISTANT = 20
+"""How many times smaller than a price a signed number is that counts points."""
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -415,13 +418,21 @@ class Reader(Walk):
             self.line_open = False
             self._leave_leverage()
             return
-        if self.joint.endswith("+") and self.got:
+        gained = self.joint.endswith("+") and bool(self.got)
+        if gained or self._is_signed_distance(at, value):
             self.found.distances += 1
-            self.found.gains += 1
+            self.found.gains += gained
             return
         before = self.tokens[at - 1] if at else token
         drawn = before.type is T.SIGN and before.text >= _FIRST_PICTURE
         self._figure(token, value, before.text if drawn else "")
+
+    def _is_signed_distance(self, at: int, value: Decimal) -> bool:
+        """Whether a sign right before a label's first number tells how far it lies from the entry: "TP1 +50, SL -60" beside 38500."""
+        sign = self.tokens[at - 1] if at else None
+        if sign is None or sign.text not in _SIGNS or sign.glued or not self.tokens[at].glued or self.got:
+            return False
+        return self.part in LABELS and bool(self.found.figures) and self.found.figures[0].value > _DISTANT * value
 
     def _tallies(self, at: int, token: Token) -> bool:
         """Whether a small whole number counts targets, stops or trades: "6 targets", "2 стопа", "9 сделок"."""
