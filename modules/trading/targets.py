@@ -156,6 +156,8 @@ def rebase(row: np.void, position: Position, instrument: Instrument | None = Non
         raise InvalidInput(f"position {position.id} has no fills")
     row["entry"] = _price_in(position.average_price, None)
     row["remaining"] = float(position.quantity / position.initial_quantity)
+    if row["remaining"] > codes.EPSILON:
+        row["closed"] = 0  # a target for all there was had filled before the rest was entered
     if instrument is not None and position.targets:
         parts = quantities(instrument, position.initial_quantity, tuple(t.share for t in position.targets))
         for index, part in enumerate(parts):

@@ -292,7 +292,8 @@ def test_what_others_wrote_adds_no_lines_to_a_mail() -> None:
 
 @pytest.mark.parametrize("letter", list(Letter))
 def test_every_letter_can_be_written(letter: Letter) -> None:
-    fields = {"code": "CODE", "at": "AT", "address": "ADDRESS", "agent": "AGENT", "name": "NAME", "text": "TEXT"}
+    names = ("code", "at", "address", "agent", "name", "text", "user_id", "about", "quoted")
+    fields = {name: name.upper() for name in names}
     made = write(letter, fields, "http://here")
     assert made.subject.startswith("VerzekAutoTrader: ")
     assert "{" not in made.text

@@ -150,6 +150,15 @@ class TestProgramFrom:
         assert row["remaining"] == 0.9
         assert row["share"][:5].tolist() == [0.2] * 5
 
+    def test_what_is_entered_after_the_last_target_filled_is_followed(self):
+        row = program_from(plan(), position(), BTC)
+        row["remaining"], row["closed"] = 0.0, 1
+        hit = tuple(TargetLevel(n, D(64000 + 500 * n), D("0.2"), NOON) for n in range(1, 6))
+        rebase(row, position(quantity=D("0.01"), initial_quantity=D("0.02"), targets=hit), BTC)
+        assert (row["closed"], row["remaining"]) == (0, 0.5)
+        stop = float(row["stop"])
+        assert exits.step(row, stop, stop, stop - 1, stop - 1, NOON_MS, codes.event_buffer()) == 1
+
 
 class TestProgramFromSignal:
     def signal(self, **changes: object) -> Signal:
