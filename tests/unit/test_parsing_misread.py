@@ -103,3 +103,16 @@ def test_signed_points_are_no_prices(text: str) -> None:
 @pytest.mark.parametrize("text", ["US30 BUY 38500 TP - 38550 SL - 38400", "US30 BUY 38500\nTP -38550\nSL -38400"])
 def test_dash_before_a_price_is_no_sign(text: str) -> None:
     assert _prices(text) == ("38500", "38550", "38400")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BTC long 6 72k 1 15k",
+        "long 5 12k\nstop 4 99k",
+        "TP1 hit ) ) ) ) ) ) ) ) ) ) target 2",
+        "done !,(((((((((( TP 3",
+    ],
+)
+def test_odd_spacing_and_long_rows_of_signs_raise_nothing(text: str) -> None:
+    assert parse(text).kind in Kind

@@ -87,7 +87,8 @@ def _continues(before: Token, token: Token, result: list[Token], least_ratio: in
         return False
     whole = _whole(token)
     if (
-        len(whole) != 3
+        len(whole) != _WHOLE_DIGITS
+        or not whole.isdigit()
         or not before.text.isdigit()
         or len(before.text) > 3
         or before.text[0] == "0"

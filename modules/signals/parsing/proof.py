@@ -336,7 +336,7 @@ def _goes_on(case: _Case, found: Draft, lost: list[Figure]) -> bool:
     kept = {id(f) for f in grown}
     lost_ids = {id(f) for f in lost}
     for figure in lost:
-        place = places[id(figure)]
+        place = places.get(id(figure), 0)
         group = found.entries if figure in found.entries else found.targets
         if id(figure) not in kept or not place or case.figures[place - 1] not in group:
             return False

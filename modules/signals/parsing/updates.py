@@ -294,7 +294,7 @@ class UpdateReader:
 
     def _is_told_of_another(self, hit: Token, at: int) -> bool:
         """Whether the word before the target at `at` tells of one before it: "TP1 done, TP2 in sight"."""
-        told = self.tokens.index(hit, max(at - 8, 0), at)
+        told = next(i for i in range(at - 1, -1, -1) if self.tokens[i] is hit)
         before = reversed(self.tokens[max(told - 3, 0) : told])
         return any(token.label == p.TARGET for token in takewhile(lambda token: token.type is not T.LINE, before))
 
