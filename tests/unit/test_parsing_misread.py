@@ -108,8 +108,8 @@ def test_dash_before_a_price_is_no_sign(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "BTC long 6 72k 1 15k",
-        "long 5 12k\nstop 4 99k",
+        "SOL 64 100 and 15 72k",
+        "64 000 15 72k",
         "TP1 hit ) ) ) ) ) ) ) ) ) ) target 2",
         "done !,(((((((((( TP 3",
     ],
