@@ -53,3 +53,22 @@ def test_words_of_losing_name_the_stop(word: str) -> None:
 def test_support_below_the_entry_is_no_stop() -> None:
     got = parse("BTCUSDT long\nentry 98000\ntarget 102000\nsupport 96000")
     assert (got.kind, got.stop_loss) == (Kind.ENTRY, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Position size in 30 seconds: account 1,000 USDT. If your entry on ETH is 3,000 and the stop 2,940, the distance is 2%.",
+        "How to size: your entry on SOL is 150, your stop 147, so you lose 2 % of the position.",
+        "Wenn dein Einstieg bei BTC 60000 ist und der Stop 59400, verlierst du 1 %.",
+        "🔁 ARBITRAGE FOUND\nCoin: ZRO/USDT\nBuy: Gate 3.412\nSell: MEXC 3.498\nSpread: 2.52%",
+        "Арбитраж ATOM/USDT\nКупить: Bybit 4.10\nПродать: OKX 4.21",
+    ],
+)
+def test_a_lesson_in_sizing_and_a_spread_between_exchanges_are_no_calls(text: str) -> None:
+    assert parse(text).kind is Kind.NONE
+
+
+def test_a_call_that_also_speaks_of_size_stays_one() -> None:
+    assert parse("LINK/USDT TP1 hit. Position sizing pays off").update == "target_hit"
+    assert parse("ETH long 3000, sl 2940, tp 3100 3200. Position sizing: 1 % risk").kind is Kind.ENTRY

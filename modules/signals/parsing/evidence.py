@@ -83,7 +83,7 @@ def _talk(reading: Reading, draft: Draft, symbol: Found | None, updates: list[Up
         return Evidence(Kind.NONE, 0.7, "talk about a trade, which asks or names no symbol")
     if reading.parts[p.TALK] >= _CHATTING and not draft.labelled and not (news and not reading.questions):
         return Evidence(Kind.NONE, 0.7, "talk among members")
-    if reading.parts[p.FRAMED] and reading.recalled and not named:
+    if reading.parts[p.FRAMED] and reading.recalled and (not named or not (reading.sides or news)):
         return Evidence(Kind.NONE, 0.7, "a lesson or an example")
     return None
 

@@ -147,8 +147,11 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "no calls": {
         PAST: "that's running|thats running|still running|is running|already running|currently running|que está corriendo|noch läuft|ещё открыт",
-        FRAMED: "ex|e g|eg|how our signals look|how a signal looks|simulated|simulation|mock|mock trade|sample signal|sample trade|dummy|paper trade",
-        DENIED: "grid bot|grid trading|grid trading bot|spot grid|futures grid",
+        FRAMED: "ex|e g|eg|how our signals look|how a signal looks|simulated|simulation|mock|mock trade|sample signal|sample trade|dummy|paper trade"
+        "|if your entry|if your stop|position sizing|position size in|position size example|how to size|si tu entrada|si tu stop|se sua entrada"
+        "|wenn dein einstieg|wenn dein stop|если ваш вход|если твой вход|eğer girişiniz|si votre entrée",
+        DENIED: "grid bot|grid trading|grid trading bot|spot grid|futures grid|arbitrage|arbitrage found|arbitrage alert|арбитраж|межбиржевой спред"
+        "|arbitraje|arbitragem|arbitraj|arbitraggio|arbitrase|套利|차익거래|آربیتراژ",
         LEVEL: "buy wall|sell wall|buy walls|sell walls|heatmap|max pain",
         FILLER: "stop hunt|stop hunts|stop hunting|stop run|stop runs",
         TALK: "ما رأيكم|شو رأيكم|وش رأيكم|نظرتون چیه|نظر شما|qué opinan|que les parece|o que acham|was meint ihr|was haltet ihr|cosa ne pensate"
