@@ -136,6 +136,10 @@ def _by_id(blueprint: APIBlueprint, rooms: Rooms, desk: Accounts) -> None:
         _erase_oneself(rooms, desk, body)
         return answer({})
 
+    _parts_by_id(blueprint, desk)
+
+
+def _parts_by_id(blueprint: APIBlueprint, desk: Accounts) -> None:
     @blueprint.get("/users/<user_id>/general", summary="One's own general settings")
     @needs(Verb.OWN_PROFILE)
     def general(path: bodies.UserPath) -> Answer:

@@ -36,10 +36,9 @@ from modules.domain.positions import Position, PositionStatus, TargetLevel
 from modules.domain.sides import Side
 from modules.journal import append
 from modules.records import changes, from_document, to_document
+from modules.trading.close_reasons import close_reason
 
 _WORKING = [state.value for state in OrderState if state.working]
-#: A stop within this distance of the average entry counts as break-even in the reason a person reads.
-_BREAK_EVEN = Decimal("0.001")
 
 
 def apply_report(tx: Transaction, report: OrderReport, now: datetime) -> tuple[str, ...]:
@@ -186,7 +185,7 @@ def _exit(tx: Transaction, order: Order, fill: Fill, position: Position, now: da
         append(tx, position_event(EventKind.TARGET_HIT, after, now, body, str(order.number)))
     if after.status is PositionStatus.CLOSED:
         plan = _plan_of(tx, order)
-        after = replace(after, close_reason=_close_reason(order, after, plan))
+        after = replace(after, close_reason=close_reason(order, after, plan))
         _tell_closed(tx, after, fill, now)
     tx["positions"].update(changes(position, after), key=position.id)
 
@@ -198,29 +197,6 @@ def _plan_of(tx: Transaction, order: Order) -> Plan:
 def _with_hit(position: Position, number: int, at: datetime) -> Position:
     marked = tuple(replace(t, hit_at=at) if t.number == number and t.hit_at is None else t for t in position.targets)
     return replace(position, targets=marked)
-
-
-def _close_reason(order: Order, position: Position, plan: Plan) -> str:
-    match order.role:
-        case OrderRole.TARGET:
-            return "targets"
-        case OrderRole.STOP:
-            return _stop_reason(order, position, plan)
-        case _:
-            return order.reason or order.role.value
-
-
-def _stop_reason(order: Order, position: Position, plan: Plan) -> str:
-    trigger = order.trigger_price or position.stop_loss or position.average_price
-    if trigger == position.initial_stop:
-        return "stop_loss"
-    distance = (trigger / position.average_price - 1) * position.side.sign
-    if abs(distance) <= _BREAK_EVEN:
-        return "break_even"
-    if distance < ZERO:
-        return "stop_loss"
-    follows = plan.exits.trailing is not None or plan.exits.follow_targets is not None
-    return "trailing_stop" if follows else "stop_in_profit"  # the latter was moved there by a person or the source
 
 
 def _tell_closed(tx: Transaction, position: Position, fill: Fill, now: datetime) -> None:

@@ -104,6 +104,12 @@ def test_an_older_forwarder_hands_in_messages_without_numbers(door: Door) -> Non
     assert (first[0], first[1]["kind"], first[1]["duplicate"]) == (202, "entry", False)
     assert (again[1]["signal_id"], again[1]["duplicate"]) == (first[1]["signal_id"], True)
     assert door.call("POST", "/api/broadcast/signal", json={"text": ENTRY})[0] == 422
+    news = {"text": "BTC TP1 hit", "source": "old"}
+    told = [door.call("POST", "/api/broadcast/signal", json=news)[1]["duplicate"] for _ in range(2)]
+    door.world.clock.advance(3600)
+    told.append(door.call("POST", "/api/broadcast/signal", json=news)[1]["duplicate"])
+    assert told == [False, True, False]  # an hour later the same words are news again
+    assert door.call("POST", "/api/broadcast/signal", json=body)[1]["signal_id"] == first[1]["signal_id"]
 
 
 def test_a_message_is_taken_once(door: Door) -> None:
