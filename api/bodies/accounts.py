@@ -194,7 +194,9 @@ class SupportBody(Strict):
     """A question to whoever runs this installation."""
 
     subject: str = Field(default="", max_length=200, examples=["My exchange account"])
-    message: str = Field(min_length=1, max_length=5000, examples=["The key is refused, although it may trade."])
+    message: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)] = Field(
+        examples=["The key is refused, although it may trade."]
+    )
 
 
 class PageQuery(Strict):

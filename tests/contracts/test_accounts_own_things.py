@@ -269,7 +269,13 @@ def test_a_question_goes_to_whoever_runs_the_installation(house: House, ann: str
     assert f"<{ANN}>" in written.text
     assert "about: My key" in written.text
     assert "> It is refused.\n> Why?\n> \n> Subject: forged\n" in written.text
-    for wrong in ({}, {"message": ""}, {"message": "x" * 5001}, {"message": "x", "to": "eve@example.com"}):
+    for wrong in (
+        {},
+        {"message": ""},
+        {"message": " \n"},
+        {"message": "x" * 5001},
+        {"message": "x", "to": "eve@example.com"},
+    ):
         assert house.call("POST", "/api/support/message", ann, json=wrong)[0] == 422
 
 
